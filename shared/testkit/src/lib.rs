@@ -1,1 +1,6 @@
-//! Being built.
+//! What tests, and the local cloud, put in the place of the real thing.
+//!
+//! Nothing here is a mock: each part speaks the wire of what it stands for, so that the code
+//! under test is whole. The crate knows no other crate of ours, so that every one can use it.
+
+pub mod postgres;

@@ -1,0 +1,80 @@
+//! One test's own database.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+
+/// Where a server listens: the directory of its unix socket and the port in the socket's name.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) directory: PathBuf,
+    pub(super) port: u16,
+}
+
+impl Address {
+    /// `localhost` is there for libpq and sqlx to have a host; both then take the one of the query.
+    pub(super) fn url(&self, user: &str, database: &str) -> String {
+        let user: String = url::form_urlencoded::byte_serialize(user.as_bytes())
+            .collect::<String>()
+            .replace('+', "%20");
+        format!(
+            "postgres://{user}@localhost/{database}?host={}&port={}",
+            self.directory.display(),
+            self.port
+        )
+    }
+}
+
+/// A database of its own for one test, on a throw-away server.
+#[derive(Debug)]
+pub struct Database {
+    /// Its name on the server.
+    pub name: String,
+    /// Its address for the superuser `postgres`, through the unix socket.
+    pub url: String,
+    pub(super) address: Address,
+}
+
+impl Database {
+    /// Its address for another role; the socket asks for no password.
+    pub fn url_as(&self, user: &str) -> String {
+        self.address.url(user, &self.name)
+    }
+
+    /// A small pool of the superuser's connections.
+    pub fn pool(&self) -> PgPool {
+        small_pool(&self.url)
+    }
+
+    /// A small pool of another role's connections.
+    pub fn pool_as(&self, user: &str) -> PgPool {
+        small_pool(&self.url_as(user))
+    }
+}
+
+/// Many tests run at once against one server's hundred connections.
+fn small_pool(url: &str) -> PgPool {
+    let options = url
+        .parse::<PgConnectOptions>()
+        .expect("Address makes valid URLs")
+        .disable_statement_logging();
+    PgPoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options)
+}
+
+/// Runs one statement on a connection of its own.
+pub(super) async fn execute(url: &str, statement: String) -> Result<()> {
+    let options = url.parse::<PgConnectOptions>()?.disable_statement_logging();
+    let mut connection = options
+        .connect()
+        .await
+        .context("cannot connect to the test server")?;
+    connection.execute(AssertSqlSafe(statement)).await?;
+    connection.close().await?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! A throw-away server and the databases that tests get from it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, Result};
+use tokio::sync::OnceCell;
+
+use super::database::{Address, execute};
+use super::{Cluster, Database, Settings, Stop, place};
+
+/// A throw-away server.
+///
+/// All its methods panic where they cannot do their work, with every cause: a test without its
+/// database has nothing to go on with.
+pub struct Postgres {
+    cluster: Cluster,
+    /// By key; the value is the name of a database that nobody can connect to any more.
+    templates: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
+}
+
+impl Postgres {
+    /// The server that all tests of this process share. It is gone when the process ends.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+        SHARED
+            .get_or_init(|| Self::start(Settings::default()))
+            .await
+    }
+
+    /// A server of the caller's own, which it may stop, restart or overload.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub async fn start(settings: Settings) -> Self {
+        let cluster = async {
+            let mut cluster = Cluster::throw_away(settings).await?;
+            cluster.start().await?;
+            anyhow::Ok(cluster)
+        };
+        let cluster = expect("cannot start a PostgreSQL server", cluster.await);
+        Self {
+            cluster,
+            templates: Mutex::default(),
+        }
+    }
+
+    /// Stops the server and starts it again with the same data at the same address.
+    ///
+    /// # Panics
+    ///
+    /// When it does not stop or start.
+    pub async fn restart(&mut self, how: Stop) {
+        let restarted = async {
+            self.cluster.stop(how).await?;
+            self.cluster.start().await
+        };
+        expect("cannot restart the PostgreSQL server", restarted.await);
+    }
+
+    /// The server itself.
+    pub fn cluster(&mut self) -> &mut Cluster {
+        &mut self.cluster
+    }
+
+    /// The address of the database `postgres` for the superuser.
+    pub fn url(&self) -> String {
+        self.cluster.url("postgres", "postgres")
+    }
+
+    /// A new database with nothing in it.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses.
+    pub async fn empty_database(&self) -> Database {
+        expect("cannot make a database", self.copy_of("template0").await)
+    }
+
+    /// A new database with what `prepare` makes, given the URL of an empty one.
+    ///
+    /// `prepare` runs once for each key in this process, whoever comes first; everybody gets a
+    /// copy of the outcome. Connections that it leaves open are ended.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses or `prepare` fails; the next caller then tries again.
+    pub async fn database(
+        &self,
+        key: &str,
+        prepare: impl AsyncFnOnce(String) -> Result<()>,
+    ) -> Database {
+        let cell = {
+            let mut templates = self
+                .templates
+                .lock()
+                .expect("nothing panics while it holds this lock");
+            Arc::clone(templates.entry(key.to_owned()).or_default())
+        };
+        let prepared = cell
+            .get_or_try_init(async || self.prepare(prepare).await)
+            .await;
+        let template = expect(&format!("cannot prepare the database `{key}`"), prepared);
+        expect("cannot copy a database", self.copy_of(template).await)
+    }
+
+    /// Makes the database that others are copied from.
+    async fn prepare(&self, prepare: impl AsyncFnOnce(String) -> Result<()>) -> Result<String> {
+        let database = self.copy_of("template0").await?;
+        prepare(database.url).await?;
+        // A database can be copied only while nobody is connected to it.
+        execute(
+            &self.url(),
+            format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name),
+        )
+        .await?;
+        execute(
+            &self.url(),
+            format!(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'",
+                database.name
+            ),
+        )
+        .await?;
+        Ok(database.name)
+    }
+
+    async fn copy_of(&self, template: &str) -> Result<Database> {
+        let name = format!("nova_{}", place::random_name()?);
+        // Copying files beats logging every page (the default) where nothing is synchronised.
+        let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+        execute(&self.url(), statement)
+            .await
+            .with_context(|| format!("CREATE DATABASE … TEMPLATE {template}"))?;
+        let address = Address {
+            directory: self.cluster.socket_directory().to_path_buf(),
+            port: self.cluster.port(),
+        };
+        Ok(Database {
+            url: address.url("postgres", &name),
+            name,
+            address,
+        })
+    }
+}
+
+fn expect<T>(what: &str, result: Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("{what}: {error:#}"))
+}
