@@ -1,3 +1,4 @@
 //! Being built.
 
+pub mod page;
 pub mod tokens;
