@@ -1,4 +1,6 @@
 //! Being built.
 
+pub mod clock;
+pub mod http_client;
 pub mod page;
 pub mod tokens;
