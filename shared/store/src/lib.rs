@@ -1,1 +1,3 @@
-//! Being built.
+//! All of Nova's SQL.
+
+pub mod migrate;
