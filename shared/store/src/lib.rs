@@ -1,3 +1,55 @@
-//! All of Nova's SQL.
+//! Everything Nova says to its database.
+//!
+//! All SQL lives here, one file per noun, checked by the compiler against the schema in
+//! `migrations/` (through the committed `.sqlx/`, so that no database is needed to build). A
+//! function never sees a query or a connection. It asks a [`Store`] for a [`Tenant`], which is
+//! one transaction on behalf of one user, and reads and writes that user's rows through its
+//! methods:
+//!
+//! ```no_run
+//! # async fn example(store: nova_store::Store, user: nova_store::UserId, id: uuid::Uuid) -> Result<(), nova_store::Error> {
+//! let mut tenant = store.tenant(&user).await?;
+//! let article = tenant.article(id).await?;
+//! tenant.save_extracted_urls(id, &serde_json::json!({"other_urls": []})).await?;
+//! tenant.commit().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Three rules hold everywhere:
+//!
+//! - Tenancy twice. Every statement names the owner, and row level security refuses what a
+//!   statement forgets. A row of somebody else and a row that does not exist are the same
+//!   [`Error::NotFound`].
+//! - No transaction waits for anything but the database. Load, commit; think; begin, save, commit.
+//! - Whatever is written is checked to have been written.
+//!
+//! Public methods return boxed futures, so that they are compiled once, here, and not in every
+//! binary that awaits them.
 
+mod articles;
+mod blobs;
+mod error;
 pub mod migrate;
+mod schema;
+mod store;
+mod tenant;
+mod usage;
+mod user;
+
+pub use articles::{
+    Article, ArticleId, ArticleStatus, ArticleSummary, Cursor, InvalidCursor, NewArticle, Page,
+    StatusChange,
+};
+pub use blobs::{BlobRef, CommittedBlob, NewBlob, Purpose};
+pub use error::Error;
+pub use schema::REQUIRED_VERSION;
+pub use store::Store;
+pub use tenant::Tenant;
+pub use usage::{Charge, Charged, RefusedBecause, Usage};
+pub use user::{InvalidUserId, UserId};
+
+use futures_util::future::BoxFuture;
+
+/// What every method here returns: a boxed future of a value or an [`Error`].
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;

@@ -4,7 +4,6 @@
 
 use super::file::Source;
 
-#[expect(unused_macros, reason = "until the first migration is in the list")]
 macro_rules! migration {
     ($name:literal) => {
         Source {
@@ -26,4 +25,13 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first.
-pub const MIGRATIONS: &[Source] = &[];
+pub const MIGRATIONS: &[Source] = &[
+    migration!("0001_roles"),
+    migration!("0002_articles"),
+    migration!("0003_blobs_and_sources"),
+    migration!("0004_usage"),
+    migration!("0005_limiter"),
+    migration!("0006_access"),
+    migration!("0007_blob_life"),
+    migration!("0008_usage_by_day"),
+];
