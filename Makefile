@@ -1,0 +1,107 @@
+# `make` alone lists the targets. The longer recipes are scripts in infra/local/tools/.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+# Variables of the command line: `make run PORT=9090`, `make -s token USER=alice SCOPE=admin`.
+PORT ?= 8080
+SCOPE ?=
+PROCESSES ?=
+PROFILE ?= dev
+
+# Every login has USER in its environment, often root; only the one that was typed is meant.
+WHO := $(if $(filter command,$(origin USER)),$(USER),alice)
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TOOLS := infra/local/tools
+NOVA_LOCAL = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/nova-local
+
+export PORT
+ifneq ($(PROCESSES),)
+export PROCESSES
+endif
+
+##@ Use it
+
+run: postgres ## Build and run the local cloud until Ctrl-C (PORT=8080 PROCESSES=1 PROFILE=release)
+	@cargo build --profile $(PROFILE) --package nova-local
+	@exec $(NOVA_LOCAL) run
+
+token: export WHO := $(WHO)
+token: export SCOPE := $(SCOPE)
+token: build-quietly ## Print an access token (USER=alice SCOPE=admin)
+	@exec $(NOVA_LOCAL) token --user "$$WHO" $${SCOPE:+--scope "$$SCOPE"}
+
+database-url: build-quietly ## Print the URL of the running local database
+	@exec $(NOVA_LOCAL) database-url
+
+demo: ## Upload, extract, compile and download with curl, against a running `make run`
+	@exec $(TOOLS)/demo
+
+clean-local: ## Remove the local cloud's database, files and keys (.nova/)
+	rm -rf .nova
+
+##@ Change it
+
+test: postgres chromium ## Run every test, with a real PostgreSQL and a real browser
+	@cargo build --workspace --bins
+	@cargo test --workspace --no-fail-fast
+
+check: check-format check-lints check-docs check-sql check-spelling check-dependencies ## Run every static check
+	@echo 'make check: all clean'
+
+fmt: ## Format the code
+	cargo fmt --all
+
+prepare: postgres ## Write .sqlx/, the offline metadata of the SQL in nova-store
+	@exec $(TOOLS)/sql-metadata write
+
+bench: postgres ## Measure start-up, size, memory and rates, beside pgbench
+	@cargo build --profile image --workspace --bins
+	@cargo bench --package nova-local --bench '*'
+
+##@ The parts of `make check`
+
+check-format: ## rustfmt
+	cargo fmt --all --check
+
+check-lints: ## clippy with the workspace's lints, warnings denied
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+check-docs: ## rustdoc, warnings denied
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+
+check-sql: postgres ## .sqlx/ is what the migrations and the queries give
+	@exec $(TOOLS)/sql-metadata compare
+
+check-spelling: ## typos
+	@$(TOOLS)/install typos
+	$(TARGET)/tools/bin/typos
+
+check-dependencies: ## Licences, sources, advisories and bans (cargo-deny); unused ones (cargo-machete)
+	@$(TOOLS)/install cargo-deny cargo-machete
+	@$(TOOLS)/audit
+	$(TARGET)/tools/bin/cargo-machete --with-metadata
+
+# Prerequisites; they install what is missing where that is allowed, and say what to do where not.
+
+postgres:
+	@$(TOOLS)/install postgres
+
+chromium:
+	@$(TOOLS)/install chromium
+
+tools:
+	@$(TOOLS)/install cargo-deny cargo-machete typos
+
+build-quietly:
+	@cargo build --profile $(PROFILE) --package nova-local --quiet
+
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run token database-url demo clean-local test check fmt prepare bench check-format check-lints \
+	check-docs check-sql check-spelling check-dependencies postgres chromium tools build-quietly help
