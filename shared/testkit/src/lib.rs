@@ -3,4 +3,5 @@
 //! Nothing here is a mock: each part speaks the wire of what it stands for, so that the code
 //! under test is whole. The crate knows no other crate of ours, so that every one can use it.
 
+pub mod issuer;
 pub mod postgres;
