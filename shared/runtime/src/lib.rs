@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod http_client;
+pub mod identity;
 pub mod page;
 pub mod tokens;
