@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::blobs::{BlobRef, Columns};
+use crate::text_enum::text_enum;
 use crate::{Answer, Error, Tenant};
 
 /// The id of an article: a `UUIDv7` made by the function that uploads its guideline.
@@ -15,32 +16,28 @@ pub type ArticleId = Uuid;
 
 const NO_ARTICLE: Error = Error::NotFound { what: "article" };
 
-/// How far the research for an article has come, in the order of the workflow.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
-)]
-#[serde(rename_all = "snake_case")]
-// Sent and read as text: a type of the database's own would cost every new connection a round trip to look it up.
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum ArticleStatus {
-    /// The guideline is here.
-    Created,
-    /// Its links were looked for.
-    ExtractingUrls,
-    /// What it names is being fetched.
-    ProcessingSources,
-    /// Questions are being put to the search provider.
-    Researching,
-    /// What came back is being judged.
-    SelectingSources,
-    /// The best of it is being read in full.
-    ScrapingResearch,
-    /// The document is being compiled.
-    Finalizing,
-    /// The document is there.
-    Completed,
-    /// The last tool failed; any may be called again.
-    Failed,
+text_enum! {
+    /// How far the research for an article has come, in the order of the workflow.
+    pub enum ArticleStatus {
+        /// The guideline is here.
+        Created = "created",
+        /// Its links were looked for.
+        ExtractingUrls = "extracting_urls",
+        /// What it names is being fetched.
+        ProcessingSources = "processing_sources",
+        /// Questions are being put to the search provider.
+        Researching = "researching",
+        /// What came back is being judged.
+        SelectingSources = "selecting_sources",
+        /// The best of it is being read in full.
+        ScrapingResearch = "scraping_research",
+        /// The document is being compiled.
+        Finalizing = "finalizing",
+        /// The document is there.
+        Completed = "completed",
+        /// The last tool failed; any may be called again.
+        Failed = "failed",
+    }
 }
 
 /// An article about to be made. Its guideline is a committed blob.
@@ -334,7 +331,7 @@ impl Tenant {
                        EXISTS (SELECT 1 FROM articles WHERE id = $1 AND user_id = $2) AS "found!""#,
                 id,
                 user,
-                to as ArticleStatus,
+                to.as_str(),
             )
             .fetch_one(connection)
             .await?;

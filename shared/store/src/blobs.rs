@@ -9,28 +9,29 @@
 
 use uuid::Uuid;
 
+use crate::text_enum::text_enum;
 use crate::{Answer, Error, Tenant};
 
 const NO_BLOB: Error = Error::NotFound { what: "blob" };
 
-/// What the bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Purpose {
-    /// A guideline as uploaded.
-    Guideline,
-    /// A local file that a guideline names.
-    LocalFile,
-    /// A web page as Markdown.
-    Scraped,
-    /// Code as Markdown.
-    Github,
-    /// A video's transcript.
-    Transcript,
-    /// A research document.
-    Research,
-    /// An export for analysts.
-    Export,
+text_enum! {
+    /// What the bytes are.
+    pub enum Purpose {
+        /// A guideline as uploaded.
+        Guideline = "guideline",
+        /// A local file that a guideline names.
+        LocalFile = "local_file",
+        /// A web page as Markdown.
+        Scraped = "scraped",
+        /// Code as Markdown.
+        Github = "github",
+        /// A video's transcript.
+        Transcript = "transcript",
+        /// A research document.
+        Research = "research",
+        /// An export for analysts.
+        Export = "export",
+    }
 }
 
 /// A blob about to be written.
@@ -135,7 +136,7 @@ impl Tenant {
                  RETURNING id",
                 blob.id,
                 user,
-                blob.purpose as Purpose,
+                blob.purpose.as_str(),
                 blob.bucket,
                 blob.object_name,
                 blob.content_type,

@@ -1,0 +1,173 @@
+//! Sources: what was fetched or uploaded for an article, one row per thing however often a tool runs.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::blobs::{BlobRef, Columns};
+use crate::text_enum::text_enum;
+use crate::{Answer, ArticleId, Error, Tenant};
+
+text_enum! {
+    /// Where a source came from, in the order of the document's sections.
+    pub enum SourceKind {
+        /// A page found by research and read in full.
+        ScrapedResearchUrl = "scraped_research_url",
+        /// Code named in the guideline.
+        GithubIngest = "github_ingest",
+        /// A video named in the guideline.
+        YoutubeTranscript = "youtube_transcript",
+        /// A web page named in the guideline.
+        ScrapedUrl = "scraped_url",
+        /// A file that the user uploaded.
+        LocalFile = "local_file",
+    }
+}
+
+/// A source to be kept. Its text is a committed blob.
+#[derive(Clone, Debug)]
+pub struct NewSource {
+    /// A fresh id; unused if the article has this source already.
+    pub id: Uuid,
+    /// Where it came from.
+    pub kind: SourceKind,
+    /// What makes it the same thing again: the normalised URL, or the file name.
+    pub key: String,
+    /// The URL as the guideline or the search gave it, or the name of the local file.
+    pub title: String,
+    /// Place among its kind in the document.
+    pub position: i64,
+    /// The text, as Markdown.
+    pub blob_id: Uuid,
+}
+
+/// A source with its text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The source.
+    pub id: Uuid,
+    /// Where it came from.
+    pub kind: SourceKind,
+    /// Its URL, or the name of the local file.
+    pub title: String,
+    /// The text, as Markdown.
+    pub blob: BlobRef,
+    /// When it was first kept.
+    pub created_at: OffsetDateTime,
+    /// When its text was replaced last.
+    pub updated_at: OffsetDateTime,
+}
+
+impl Tenant {
+    /// Keeps sources, in one statement. Where the article has one of the same kind and key, its
+    /// text is replaced, and the former text is left to the sweeper. Of two that are the same
+    /// within `sources`, the later counts.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such article; [`Error::Conflict`] when a text is not a
+    /// committed blob of this user.
+    pub fn upsert_sources<'a>(
+        &'a mut self,
+        article: ArticleId,
+        sources: &'a [NewSource],
+    ) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let (user, connection) = self.parts();
+            let ids: Vec<Uuid> = sources.iter().map(|source| source.id).collect();
+            let kinds: Vec<String> = sources
+                .iter()
+                .map(|source| source.kind.to_string())
+                .collect();
+            let keys: Vec<String> = sources.iter().map(|source| source.key.clone()).collect();
+            let titles: Vec<String> = sources.iter().map(|source| source.title.clone()).collect();
+            let positions: Vec<i64> = sources.iter().map(|source| source.position).collect();
+            let blobs: Vec<Uuid> = sources.iter().map(|source| source.blob_id).collect();
+            let found = sqlx::query_scalar!(
+                r#"-- sources: upsert
+                WITH article AS (SELECT id, user_id FROM articles WHERE id = $1 AND user_id = $2),
+                given AS (
+                  SELECT DISTINCT ON (kind, key) id, kind::source_kind AS kind, key, title, position, blob_id
+                    FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[])
+                         WITH ORDINALITY AS s (id, kind, key, title, position, blob_id, nth)
+                   ORDER BY kind, key, nth DESC),
+                kept AS (
+                  INSERT INTO sources AS s (id, user_id, article_id, kind, source_key, position, url, filename, blob_id)
+                  SELECT g.id, a.user_id, a.id, g.kind, g.key, g.position,
+                         CASE WHEN g.kind <> 'local_file' THEN g.title END,
+                         CASE WHEN g.kind = 'local_file' THEN g.title END, g.blob_id
+                    FROM article a, given g
+                  ON CONFLICT (article_id, kind, source_key) DO UPDATE
+                     SET position = excluded.position, url = excluded.url, filename = excluded.filename, blob_id = excluded.blob_id
+                   WHERE s.user_id = excluded.user_id)
+                SELECT EXISTS (SELECT 1 FROM article) AS "found!""#,
+                article,
+                user,
+                &ids,
+                &kinds,
+                &keys,
+                &titles,
+                &positions,
+                &blobs,
+            )
+            .fetch_one(connection)
+            .await?;
+            if found {
+                Ok(())
+            } else {
+                Err(Error::NotFound { what: "article" })
+            }
+        })
+    }
+
+    /// Keeps one source: [`Tenant::upsert_sources`] of one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn upsert_source<'a>(
+        &'a mut self,
+        article: ArticleId,
+        source: &'a NewSource,
+    ) -> Answer<'a, ()> {
+        self.upsert_sources(article, std::slice::from_ref(source))
+    }
+
+    /// All sources of an article with their texts, in document order: by section, and within it
+    /// as the guideline or the selection names them. None if there is no such article.
+    pub fn document_sources(&mut self, article: ArticleId) -> Answer<'_, Vec<Source>> {
+        Box::pin(async move {
+            let (user, connection) = self.parts();
+            let rows = sqlx::query!(
+                r#"-- sources: of a document
+                SELECT s.id, s.kind::text AS "kind!: SourceKind", coalesce(s.url, s.filename) AS "title!",
+                       s.created_at, s.updated_at,
+                       b.id AS blob_id, b.bucket, b.object_name, b.content_type, b.size, b.crc32c, b.generation
+                  FROM sources s JOIN blobs b ON b.user_id = s.user_id AND b.id = s.blob_id
+                 WHERE s.article_id = $1 AND s.user_id = $2
+                 ORDER BY s.kind, s.position, s.created_at, s.id"#,
+                article,
+                user,
+            )
+            .fetch_all(connection)
+            .await?;
+            let sources = rows.into_iter().filter_map(|row| {
+                let blob = Columns {
+                    id: Some(row.blob_id),
+                    bucket: Some(row.bucket),
+                    object_name: Some(row.object_name),
+                    content_type: Some(row.content_type),
+                    size: row.size,
+                    crc32c: row.crc32c,
+                    generation: row.generation,
+                };
+                Some(Source {
+                    id: row.id,
+                    kind: row.kind,
+                    title: row.title,
+                    blob: blob.blob()?,
+                    created_at: row.created_at,
+                    updated_at: row.updated_at,
+                })
+            });
+            Ok(sources.collect())
+        })
+    }
+}
