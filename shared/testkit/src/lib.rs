@@ -4,4 +4,5 @@
 //! under test is whole. The crate knows no other crate of ours, so that every one can use it.
 
 pub mod issuer;
+pub mod objects;
 pub mod postgres;
