@@ -244,7 +244,7 @@ impl Cache {
     }
 }
 
-/// Reads the key and asks anew each time: gcp_auth's own providers keep a token until 20 seconds before its end,
+/// Reads the key and asks anew each time: `gcp_auth`'s own providers keep a token until 20 seconds before its end,
 /// which would turn our early refresh into a question that is answered with the old token.
 struct KeyFile(PathBuf);
 

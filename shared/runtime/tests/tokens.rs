@@ -1,4 +1,5 @@
 //! [`TokenSource`] against a metadata server that listens on a real port.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

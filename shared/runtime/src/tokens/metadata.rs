@@ -1,6 +1,6 @@
 //! The metadata server of Google's machines, as a [`gcp_auth::TokenProvider`].
 //!
-//! gcp_auth has one too, but it ignores `GCE_METADATA_HOST` and the scopes, and asks two questions before the
+//! `gcp_auth` has one too, but it ignores `GCE_METADATA_HOST` and the scopes, and asks two questions before the
 //! first token is there.
 
 use std::sync::Arc;
