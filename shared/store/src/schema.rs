@@ -1,11 +1,60 @@
+//! Whether the database has the schema that this build's code was written for.
+//!
+//! Migrations run before the code that needs them gets traffic, so a function that finds an older
+//! schema has been started too early and refuses. A newer schema is normal: it is what the previous
+//! release sees during a roll-out, and what is left after a rollback of the code.
+
+use crate::migrate::MIGRATIONS;
 use crate::{Answer, Error, Store};
 
-/// The schema version that this program was built for: it uses nothing newer, and works with
-/// nothing older. Newer versions only add until nothing needs the old any more.
-pub const REQUIRED_VERSION: i32 = 8;
+/// The schema version that this build's code needs: the newest migration that runs before its
+/// release. Contract migrations at the end of the list run only afterwards, so no code needs them.
+pub const REQUIRED_VERSION: i32 = required();
+
+/// How a database's schema relates to this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compatibility {
+    /// It is what the code needs.
+    Ready,
+    /// It lacks migrations: run the job `migrate`. A function answers 503 until then.
+    TooOld {
+        /// What the code needs.
+        required: i32,
+        /// What the database has; none if it was never migrated.
+        found: Option<i32>,
+    },
+    /// A newer build has been here, and its schema still serves this code.
+    NewerTolerated {
+        /// The newest version that this build knows.
+        known: i32,
+        /// What the database has.
+        found: i32,
+    },
+}
+
+impl Compatibility {
+    /// Compares the version of a database with what this build needs.
+    pub fn of(found: Option<i32>) -> Self {
+        let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
+        match found {
+            Some(found) if found > known => Self::NewerTolerated { known, found },
+            Some(found) if found >= REQUIRED_VERSION => Self::Ready,
+            found => Self::TooOld {
+                required: REQUIRED_VERSION,
+                found,
+            },
+        }
+    }
+
+    /// Whether the code may work on this database.
+    pub fn is_usable(self) -> bool {
+        !matches!(self, Self::TooOld { .. })
+    }
+}
 
 impl Store {
-    /// The newest schema version that the database has; `None` when it was never migrated.
+    /// The newest schema version that the database has completely; `None` when it was never
+    /// migrated. Every role may ask.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the database cannot be asked.
@@ -40,5 +89,98 @@ impl Store {
                 }),
             }
         })
+    }
+
+    /// Says how the database's schema relates to this build.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database cannot be asked.
+    pub fn compatibility(&self) -> Answer<'_, Compatibility> {
+        Box::pin(async move { Ok(Compatibility::of(self.found_version().await?)) })
+    }
+}
+
+/// The list is looked through at compile time, so that the SQL of the migrations is no part of
+/// the functions that only need this number.
+const fn required() -> i32 {
+    let (mut index, mut version, mut required) = (0, 0, 0);
+    while index < MIGRATIONS.len() {
+        version += 1;
+        if !is_contract(MIGRATIONS[index].up) {
+            required = version;
+        }
+        index += 1;
+    }
+    required
+}
+
+const fn is_contract(text: &str) -> bool {
+    let (text, option) = (text.as_bytes(), b"\n-- nova:phase=contract");
+    let mut start = 0;
+    while start + option.len() <= text.len() {
+        let mut length = 0;
+        while length < option.len() && text[start + length] == option[length] {
+            length += 1;
+        }
+        if length == option.len() {
+            return true;
+        }
+        start += 1;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::Migration;
+    use crate::migrate::file::Phase;
+
+    #[test]
+    fn the_required_version_is_the_newest_that_runs_before_a_release() {
+        let migrations = Migration::list(MIGRATIONS).unwrap();
+        let newest = migrations
+            .iter()
+            .rev()
+            .find(|migration| migration.phase == Phase::Expand);
+        assert_eq!(
+            REQUIRED_VERSION,
+            newest.map_or(0, |migration| migration.version)
+        );
+    }
+
+    #[test]
+    fn contract_migrations_are_recognised_at_compile_time() {
+        assert!(is_contract(
+            "-- nova: a\n-- nova:phase=contract  at last\nselect 1;"
+        ));
+        assert!(!is_contract("-- nova: a\n-- nova:phase=expand\nselect 1;"));
+        assert!(!is_contract(""));
+    }
+
+    #[test]
+    fn only_an_older_schema_is_refused() {
+        let known = i32::try_from(MIGRATIONS.len()).unwrap();
+        assert_eq!(Compatibility::of(Some(known)), Compatibility::Ready);
+        let newer = Compatibility::of(Some(known + 1));
+        assert_eq!(
+            newer,
+            Compatibility::NewerTolerated {
+                known,
+                found: known + 1
+            }
+        );
+        assert!(newer.is_usable());
+        for found in [None, Some(REQUIRED_VERSION - 1)] {
+            let older = Compatibility::of(found);
+            assert_eq!(
+                older,
+                Compatibility::TooOld {
+                    required: REQUIRED_VERSION,
+                    found
+                }
+            );
+            assert!(!older.is_usable());
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::file::{Role, Script};
 use super::history::{self, State};
 use super::plan::{Direction, Step};
 use super::session::{LOCK_TIMEOUT, Patience};
-use super::statements::Concurrent;
+use super::statements::{Concurrent, Statement};
 use super::step::{execute, run_statements};
 use super::{OWNER, Settings};
 
@@ -34,7 +34,7 @@ fn concurrent(script: &Script) -> Concurrent {
     script
         .statements
         .first()
-        .map_or(Concurrent::Other, |statement| statement.concurrent())
+        .map_or(Concurrent::Other, Statement::concurrent)
 }
 
 /// Runs a step that is not in a transaction.

@@ -70,6 +70,29 @@ pub(super) async fn ensure(
     Ok(())
 }
 
+/// Whether nothing is missing.
+pub(super) async fn is_done(connection: &mut PgConnection) -> Result<bool, Error> {
+    let Found {
+        role,
+        may_become_role,
+        schema_rights,
+        history,
+    } = look(connection).await?;
+    Ok(role && may_become_role && schema_rights && history)
+}
+
+/// The same as a script for `psql`.
+pub(super) fn sql() -> String {
+    format!(
+        "-- before the first migration\n\
+         do $$ begin create role {OWNER} nologin; exception when duplicate_object then null; end $$;\n\
+         grant {OWNER} to current_user;\n\
+         grant usage, create on schema public to {OWNER};\n\
+         set role {OWNER};{};\nreset role;\n",
+        history::CREATE_TABLE
+    )
+}
+
 async fn look(connection: &mut PgConnection) -> Result<Found, Error> {
     let row = sqlx::query(
         "-- migrate_bootstrap()

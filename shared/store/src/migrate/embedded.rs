@@ -35,3 +35,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0007_blob_life"),
     migration!("0008_usage_by_day"),
 ];
+
+/// The schema that they make, one object on a line; [`check`](super::check) compares with it.
+/// `migrate fingerprint > migrations/schema.txt` renews it.
+pub const SCHEMA: &str = include_str!("../../../../migrations/schema.txt");

@@ -34,7 +34,7 @@ pub struct Source {
 #[derive(Debug, Clone)]
 pub struct Migration {
     /// The number in front of the name; versions run from 1 without a gap.
-    pub version: i64,
+    pub version: i32,
     /// The files' name without `.up.sql`, such as `0007_name`.
     pub name: String,
     /// Whether code that is already running must be gone first.
@@ -93,11 +93,7 @@ impl Migration {
             .and_then(|(number, _)| number.parse().ok())
             .filter(|version| *version > 0)
             .ok_or_else(|| up.refuse(1, "a file is called NNNN_name.up.sql, from 0001 on"))?;
-        let checksum = digest(&SHA256, up.text.as_bytes())
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let checksum = checksum(&up.text);
         Ok(Self {
             version,
             name: name.to_owned(),
@@ -121,6 +117,16 @@ impl Migration {
         }
         Ok(migrations)
     }
+}
+
+/// SHA-256 in hexadecimal.
+fn checksum(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    let bytes = digest.as_ref().iter();
+    bytes
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 impl Script {
@@ -182,7 +188,6 @@ impl Script {
         }
         match self.statements.as_slice() {
             [] => Err(self.refuse(1, "there is no statement")),
-            [_] => Ok(()),
             [_, second, ..] if !self.in_transaction => {
                 let problem =
                     "a no-transaction file holds one statement, so that it can be resumed";

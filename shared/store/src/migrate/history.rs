@@ -12,7 +12,7 @@ use super::file::Migration;
 /// the schema is new enough, hence the grant to everyone.
 pub(super) const CREATE_TABLE: &str = "
 create table if not exists public.nova_schema_migrations (
-    version     bigint primary key check (version > 0),
+    version     integer primary key check (version > 0),
     name        text not null,
     checksum    text not null check (checksum ~ '^[0-9a-f]{64}$'),
     state       text not null check (state in ('applied', 'applying', 'reverting')),
@@ -34,7 +34,7 @@ comment on column public.nova_schema_migrations.duration_ms is
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// The migration's number.
-    pub version: i64,
+    pub version: i32,
     /// The migration's name, such as `0007_name`.
     pub name: String,
     /// SHA-256 of the up file that was applied.

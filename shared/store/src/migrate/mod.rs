@@ -22,26 +22,30 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
 
 mod alone;
+mod baseline;
 mod bootstrap;
 pub mod check;
-mod compatibility;
 mod embedded;
 mod error;
 pub mod file;
+pub mod grants;
 pub mod history;
 mod lock;
 pub mod plan;
+mod preview;
 mod session;
 mod statements;
+mod status;
 mod step;
 mod wait;
 
-pub use self::compatibility::{Compatibility, REQUIRED, found_version};
-pub use self::embedded::MIGRATIONS;
+pub use self::embedded::{MIGRATIONS, SCHEMA};
 pub use self::error::Error;
 pub use self::file::{Migration, Source};
 use self::history::Record;
 use self::plan::{Direction, Plan, Step};
+pub use self::preview::Rehearsal;
+pub use self::status::Status;
 pub use self::wait::Stop;
 
 /// The role that owns every object; nobody logs in as it.
@@ -76,7 +80,9 @@ pub(crate) struct Settings {
 
 /// Where progress lines go; nowhere unless [`Migrator::progress`] says so.
 #[derive(Clone)]
-struct Progress(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+struct Progress(Option<Arc<Listener>>);
+
+type Listener = dyn Fn(&str) + Send + Sync;
 
 impl Progress {
     fn say(&self, line: &str) {
@@ -100,7 +106,7 @@ impl fmt::Debug for Progress {
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The version of the database afterwards.
-    pub version: i64,
+    pub version: i32,
     /// The migrations that this run applied or took back, with what each took.
     pub steps: Vec<(String, Duration)>,
     /// Which way it went.
@@ -150,8 +156,8 @@ impl fmt::Display for Report {
 /// What `up` and `down` were asked for.
 #[derive(Debug, Clone, Copy)]
 enum Goal {
-    Up { to: Option<i64> },
-    Down { to: i64 },
+    Up { to: Option<i32> },
+    Down { to: i32 },
 }
 
 impl Migrator {
@@ -211,12 +217,12 @@ impl Migrator {
     }
 
     /// Applies what is missing, as far as version `to` or this build's newest.
-    pub fn up(&self, to: Option<i64>) -> BoxFuture<'_, Result<Report, Error>> {
+    pub fn up(&self, to: Option<i32>) -> BoxFuture<'_, Result<Report, Error>> {
         Box::pin(self.reach(Goal::Up { to }))
     }
 
     /// Takes back everything above version `to`; 0 takes back everything.
-    pub fn down(&self, to: i64) -> BoxFuture<'_, Result<Report, Error>> {
+    pub fn down(&self, to: i32) -> BoxFuture<'_, Result<Report, Error>> {
         Box::pin(self.reach(Goal::Down { to }))
     }
 

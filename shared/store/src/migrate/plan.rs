@@ -11,7 +11,7 @@ pub struct Plan<'a> {
     /// The steps in the order in which they run.
     pub steps: Vec<Step<'a>>,
     /// The newest version that the database has; 0 for an empty one.
-    pub found: i64,
+    pub found: i32,
     /// Migrations that the database has and this build does not know: a newer build was here.
     pub newer: Vec<Record>,
     /// The first contract migration, if the plan stops before it.
@@ -42,7 +42,7 @@ pub enum Direction {
 pub(super) fn up<'a>(
     migrations: &'a [Migration],
     history: &[Record],
-    to: Option<i64>,
+    to: Option<i32>,
     hold_back_contract: bool,
 ) -> Result<Plan<'a>, Error> {
     let known = Known::compare(migrations, history)?;
@@ -84,7 +84,7 @@ pub(super) fn up<'a>(
 pub(super) fn down<'a>(
     migrations: &'a [Migration],
     history: &[Record],
-    to: i64,
+    to: i32,
 ) -> Result<Plan<'a>, Error> {
     let known = Known::compare(migrations, history)?;
     known.has_version(to)?;
@@ -122,7 +122,7 @@ pub(super) fn down<'a>(
 pub(super) fn baseline<'a>(
     migrations: &'a [Migration],
     history: &[Record],
-    to: i64,
+    to: i32,
 ) -> Result<Vec<&'a Migration>, Error> {
     let known = Known::compare(migrations, history)?;
     known.has_version(to)?;
@@ -146,8 +146,8 @@ pub(super) fn baseline<'a>(
 
 /// What the comparison of list and history found when nothing is wrong.
 struct Known {
-    found: i64,
-    head: i64,
+    found: i32,
+    head: i32,
     newer: Vec<Record>,
 }
 
@@ -183,7 +183,7 @@ impl Known {
         Ok(Self { found, head, newer })
     }
 
-    fn has_version(&self, version: i64) -> Result<(), Error> {
+    fn has_version(&self, version: i32) -> Result<(), Error> {
         if (0..=self.head).contains(&version) {
             return Ok(());
         }
@@ -216,6 +216,8 @@ fn same(migration: &Migration, record: &Record) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use time::OffsetDateTime;
+
     use super::*;
 
     fn migrations() -> Vec<Migration> {
@@ -248,9 +250,7 @@ mod tests {
         migrations.iter().map(record).collect()
     }
 
-    use time::OffsetDateTime;
-
-    fn versions(plan: Result<Plan<'_>, Error>) -> Vec<i64> {
+    fn versions(plan: Result<Plan<'_>, Error>) -> Vec<i32> {
         plan.unwrap()
             .steps
             .iter()

@@ -112,10 +112,9 @@ impl Statement {
             ["drop", "index", "concurrently", rest @ ..] => (false, rest),
             _ => return Concurrent::Other,
         };
-        let rest = match rest {
-            ["if", "not", "exists", rest @ ..] | ["if", "exists", rest @ ..] => rest,
-            rest => rest,
-        };
+        let rest = rest.strip_prefix(&["if"]).unwrap_or(rest);
+        let rest = rest.strip_prefix(&["not"]).unwrap_or(rest);
+        let rest = rest.strip_prefix(&["exists"]).unwrap_or(rest);
         match rest {
             [index, "on", "only", table, ..] | [index, "on", table, ..] if building => {
                 Concurrent::BuildIndex {

@@ -9,7 +9,12 @@ async fn up_brings_an_empty_database_to_head_and_down_takes_it_all_back() {
     let report = migrator(&database).up(None).await.unwrap();
     assert_eq!(report.version, 4);
     assert_eq!(report.steps.len(), 4);
-    assert!(report.to_string().starts_with("version 0004, 4 applied in "), "{report}");
+    assert!(
+        report
+            .to_string()
+            .starts_with("version 0004, 4 applied in "),
+        "{report}"
+    );
     assert_eq!(history(&pool).await, COMPLETE);
     assert_eq!(value::<i64>(&pool, "select thing_count()").await, 1000);
     let owner = "select tableowner::text from pg_tables where tablename = 'things'";
@@ -24,7 +29,12 @@ async fn up_brings_an_empty_database_to_head_and_down_takes_it_all_back() {
     assert_eq!(report.version, 2);
     assert_eq!(history(&pool).await, COMPLETE[..2]);
     let report = migrator(&database).down(0).await.unwrap();
-    assert!(report.to_string().starts_with("version 0000, 2 taken back in "), "{report}");
+    assert!(
+        report
+            .to_string()
+            .starts_with("version 0000, 2 taken back in "),
+        "{report}"
+    );
     assert!(history(&pool).await.is_empty());
     let report = migrator(&database).up(Some(3)).await.unwrap();
     assert_eq!(report.version, 3);
