@@ -35,6 +35,7 @@ COMMENT ON COLUMN users.monthly_calls_override IS 'Beats the tier''s monthly_cal
 COMMENT ON COLUMN users.override_until IS 'The override ends here; NULL = it does not end.';
 COMMENT ON COLUMN users.erasing_since IS 'Set once the user asked to be erased: nothing new is accepted, the sweeper removes the rest.';
 COMMENT ON COLUMN users.created_at IS 'First upload or tool call.';
+CREATE INDEX users_erasing ON users (erasing_since) WHERE erasing_since IS NOT NULL;
 
 CREATE TABLE articles (
   id uuid PRIMARY KEY,

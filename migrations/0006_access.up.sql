@@ -25,26 +25,27 @@ GRANT EXECUTE ON FUNCTION app_user() TO nova_upload, nova_research, nova_downloa
 
 -- Uploads.
 GRANT EXECUTE ON FUNCTION ensure_user() TO nova_upload;
-GRANT SELECT, INSERT ON articles TO nova_upload;
-GRANT SELECT ON article_status_history TO nova_upload;
-GRANT SELECT, INSERT, UPDATE (state, declared_size, size, crc32c, sha256, generation, committed_at, sweep_at, upload_session)
-  ON blobs TO nova_upload;
-GRANT SELECT, INSERT, UPDATE (position, url, filename, blob_id) ON sources TO nova_upload;
-GRANT SELECT ON local_files TO nova_upload;
+GRANT SELECT, INSERT (id, user_id, title, guideline_blob_id, idempotency_key) ON articles TO nova_upload;
+GRANT SELECT,
+      INSERT (id, user_id, purpose, bucket, object_name, content_type, declared_size, upload_session),
+      UPDATE (state, size, crc32c, sha256, generation, committed_at, sweep_at, upload_session) ON blobs TO nova_upload;
+GRANT SELECT, INSERT (id, user_id, article_id, kind, source_key, position, url, filename, blob_id),
+      UPDATE (position, url, filename, blob_id) ON sources TO nova_upload;
 
--- Tools. Not upload_session, which is a secret of the uploads; no deletes; no counters.
+-- Tools. No upload_session, which is a secret of the uploads; no counters; nothing is deleted.
 GRANT EXECUTE ON FUNCTION ensure_user(), charge_tool_call(text, uuid, bigint, uuid), refund_tool_call(uuid, text),
   monthly_limit(bigint, timestamptz, bigint, bigint) TO nova_research;
 GRANT SELECT, UPDATE (status, title, research_blob_id, extracted_urls, next_source_no) ON articles TO nova_research;
 GRANT SELECT ON article_status_transitions, article_status_history, users, tiers, usage_counters, tool_call_usage TO nova_research;
 GRANT SELECT (id, user_id, purpose, bucket, object_name, content_type, state, declared_size, size, crc32c, sha256, generation,
               created_at, committed_at, deleted_at, sweep_at),
-      INSERT (id, user_id, purpose, bucket, object_name, content_type, declared_size, sweep_at),
+      INSERT (id, user_id, purpose, bucket, object_name, content_type, declared_size),
       UPDATE (state, size, crc32c, sha256, generation, committed_at, sweep_at) ON blobs TO nova_research;
-GRANT SELECT, INSERT, UPDATE (position, url, filename, blob_id) ON sources TO nova_research;
-GRANT SELECT, INSERT ON research_queries TO nova_research;
-GRANT SELECT, INSERT, UPDATE (selected, selected_at, scrape_rank) ON research_sources TO nova_research;
-GRANT SELECT ON local_files, scraped_urls, github_ingests, youtube_transcripts, scraped_research_urls TO nova_research;
+GRANT SELECT, INSERT (id, user_id, article_id, kind, source_key, position, url, filename, blob_id),
+      UPDATE (position, url, filename, blob_id) ON sources TO nova_research;
+GRANT SELECT, INSERT (id, user_id, article_id, call_id, position, query) ON research_queries TO nova_research;
+GRANT SELECT, INSERT (article_id, source_no, user_id, query_id, url, answer),
+      UPDATE (selected, selected_at, scrape_rank) ON research_sources TO nova_research;
 
 -- Downloads.
 GRANT SELECT ON articles TO nova_download;
@@ -53,18 +54,18 @@ GRANT SELECT (id, user_id, purpose, bucket, object_name, content_type, state, si
 
 -- List, show, erase. What hangs on an article goes with it; its blobs are released by trigger.
 GRANT SELECT, DELETE ON articles TO nova_articles;
-GRANT SELECT ON article_status_history, sources, research_queries, research_sources TO nova_articles;
+GRANT SELECT ON article_status_history, sources TO nova_articles;
 GRANT SELECT (id, user_id, purpose, bucket, object_name, content_type, state, size, crc32c, sha256, generation, committed_at)
   ON blobs TO nova_articles;
-GRANT SELECT ON local_files, scraped_urls, github_ingests, youtube_transcripts, scraped_research_urls TO nova_articles;
 
 -- One's own usage.
 GRANT EXECUTE ON FUNCTION monthly_limit(bigint, timestamptz, bigint, bigint) TO nova_usage;
 GRANT SELECT ON users, tiers, usage_counters, tool_call_usage TO nova_usage;
 
--- Reports over everybody, read only, and no content. (A login's time limit for statements is
+-- Reports over everybody, read only, without contents. (A login's time limit for statements is
 -- set on the login itself: settings of a group are not inherited.)
-GRANT SELECT ON users, tiers, articles, article_status_history, article_status_transitions,
+GRANT SELECT ON users, tiers, articles, article_status_history, article_status_transitions, sources,
+  local_files, scraped_urls, github_ingests, youtube_transcripts, scraped_research_urls,
   tool_call_usage, usage_counters, tool_call_refunds, usage_drift TO nova_analytics;
 GRANT EXECUTE ON FUNCTION monthly_limit(bigint, timestamptz, bigint, bigint) TO nova_analytics;
 

@@ -27,24 +27,33 @@
 //! Public methods return boxed futures, so that they are compiled once, here, and not in every
 //! binary that awaits them.
 
+mod analytics;
 mod articles;
 mod blobs;
 mod error;
 pub mod migrate;
+mod research;
 pub mod schema;
+mod sources;
 mod store;
+mod sweep;
 mod tenant;
+mod text_enum;
 mod usage;
 mod user;
 
+pub use analytics::{Completion, MonthlyCalls, NearLimit, PopularTool, ToolsPerArticle};
 pub use articles::{
     Article, ArticleId, ArticleStatus, ArticleSummary, Cursor, InvalidCursor, NewArticle, Page,
     StatusChange,
 };
 pub use blobs::{BlobRef, CommittedBlob, NewBlob, Purpose};
 pub use error::Error;
+pub use research::{AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};
+pub use sources::{NewSource, Source, SourceKind};
 pub use store::Store;
+pub use sweep::DeadBlob;
 pub use tenant::Tenant;
 pub use usage::{Charge, Charged, RefusedBecause, Usage};
 pub use user::{InvalidUserId, UserId};
