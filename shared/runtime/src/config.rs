@@ -1,0 +1,420 @@
+//! Settings: every environment variable is read once, at start, into a type.
+//!
+//! A value that does not fit stops the program before it listens, with one line for each
+//! wrong variable that names it and says what is accepted:
+//!
+//! ```
+//! use nova_runtime::config::{Config, Environment};
+//!
+//! let environment = Environment::from([("PORT", "eighty"), ("MONTHLY_TOOL_CALL_LIMIT", "-1")]);
+//! let error = Config::read(&environment).unwrap_err().to_string();
+//! assert!(error.contains("PORT=eighty: a port number, 1 to 65535"));
+//! assert!(error.contains("MONTHLY_TOOL_CALL_LIMIT=-1: calls per month, 0 for no limit"));
+//! ```
+
+mod environment;
+mod secret;
+
+use std::{fmt, str::FromStr as _, time::Duration};
+
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+use crate::identity::VerifierConfig;
+
+pub use self::{
+    environment::{ConfigError, Environment},
+    secret::Secret,
+};
+
+/// Everything that a function is told from outside.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `PORT`: where to listen; Cloud Run sets it. Default 8080.
+    pub port: u16,
+    /// `SERVER_URL`: the address that users know, without a trailing slash in its path.
+    /// Links, cookies and token audiences are made from it. Default `http://localhost:PORT`.
+    pub server_url: Url,
+    /// Where the rows are; `None` when nothing is set.
+    pub database: Option<DatabaseConfig>,
+    /// Who vouches for users; `None` when nothing is set.
+    pub identity: Option<IdentityConfig>,
+    /// Where file contents are.
+    pub blobs: BlobsConfig,
+    /// `MONTHLY_TOOL_CALL_LIMIT`: tool calls a user may make in a month, 0 for no limit. Default 100.
+    pub monthly_tool_call_limit: u32,
+    /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`.
+    pub log_level: String,
+    /// `LOG_FORMAT`: `json`, `text`, or `auto` (text on a terminal). Default `auto`.
+    pub log_format: LogFormat,
+    /// `GOOGLE_CLOUD_PROJECT` (or `GCP_PROJECT_ID`): names the traces that log lines belong to.
+    pub project: Option<String>,
+    /// `K_SERVICE`: set by Cloud Run for services.
+    pub service: Option<String>,
+    /// What to do once and exit, when started as a Cloud Run job.
+    pub job: Option<JobConfig>,
+}
+
+/// One database, reached in one of two ways.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// How to reach it.
+    pub target: DatabaseTarget,
+    /// `DB_POOL_MAX`: connections that one instance holds at most. Default 4.
+    pub max_connections: u32,
+    /// `DB_ACQUIRE_TIMEOUT_SECONDS`: how long a request waits for a connection. Default 5 s.
+    pub acquire_timeout: Duration,
+}
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum DatabaseTarget {
+    /// `DATABASE_URL`.
+    Url(DatabaseUrl),
+    /// `CLOUD_SQL_INSTANCE`: `project:region:instance`, reached by the Cloud SQL connector.
+    CloudSql {
+        /// The instance connection name.
+        instance: String,
+        /// `DB_USER`: a database or IAM user; the function's own service account when not set.
+        user: Option<String>,
+        /// `DB_PASS`: only for users with a password.
+        password: Option<Secret>,
+        /// `DB_NAME`. Default `nova_research`.
+        database: String,
+    },
+}
+
+/// A database's address, taken apart. The driver's own type would print the password.
+#[derive(Clone)]
+pub struct DatabaseUrl(pub Box<PgConnectOptions>);
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, port) = (self.0.get_host(), self.0.get_port());
+        write!(
+            formatter,
+            "postgres://{host}:{port}/{}",
+            self.0.get_database().unwrap_or_default()
+        )
+    }
+}
+
+/// Who vouches for users.
+#[derive(Clone, Debug)]
+pub struct IdentityConfig {
+    /// Whose tokens are accepted. `OIDC_ISSUER`, or `DESCOPE_PROJECT_ID` with `DESCOPE_BASE_URL`;
+    /// `OIDC_AUDIENCE`, comma-separated (default: `SERVER_URL` and its `/mcp`);
+    /// `OIDC_JWKS_URL` for issuers without a discovery document.
+    pub verifier: VerifierConfig,
+    /// `OIDC_CLIENT_ID`: what the sign-in page calls itself. Default `nova`.
+    pub client_id: String,
+    /// `OIDC_CLIENT_SECRET`: for issuers that demand one although PKCE is used.
+    pub client_secret: Option<Secret>,
+}
+
+/// Where file contents are.
+#[derive(Clone, Debug)]
+pub struct BlobsConfig {
+    /// `BLOB_BUCKET`: the Cloud Storage bucket.
+    pub bucket: Option<String>,
+    /// `STORAGE_EMULATOR_HOST`: a stand-in for Cloud Storage, `http://host:port`; no credentials are sent to it.
+    pub emulator: Option<Url>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line, as Cloud Logging reads it.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// What a Cloud Run job execution asks for.
+#[derive(Clone, Debug)]
+pub struct JobConfig {
+    /// `NOVA_ONCE`: the JSON that `--once` would be given.
+    pub once: Option<String>,
+    /// `NOVA_USER`: in whose name.
+    pub user: Option<String>,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    ///
+    /// One line for each variable that is wrong or contradicts another.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let mut reader = environment.reader();
+        let port = reader.parse("PORT", "a port number, 1 to 65535", |value| {
+            value.parse::<u16>().ok().filter(|port| *port != 0)
+        });
+        let port = port.unwrap_or(8080);
+        let server_url = reader
+            .parse(
+                "SERVER_URL",
+                "an http or https address without query",
+                web_address,
+            )
+            .or_else(|| Url::parse(&format!("http://localhost:{port}")).ok());
+        let config = Self {
+            port,
+            database: database(&mut reader),
+            identity: identity(&mut reader, server_url.as_ref()),
+            blobs: BlobsConfig {
+                bucket: reader.text("BLOB_BUCKET"),
+                emulator: reader.parse(
+                    "STORAGE_EMULATOR_HOST",
+                    "the address of a storage emulator, such as http://127.0.0.1:9023",
+                    emulator_address,
+                ),
+            },
+            monthly_tool_call_limit: reader
+                .parse(
+                    "MONTHLY_TOOL_CALL_LIMIT",
+                    "calls per month, 0 for no limit",
+                    |value| value.parse().ok(),
+                )
+                .unwrap_or(100),
+            log_level: reader
+                .parse(
+                    "LOG_LEVEL",
+                    "error, warn, info, debug, trace, or a tracing filter",
+                    |value| {
+                        let filter = value.to_ascii_lowercase().replace("warning", "warn");
+                        tracing_subscriber::filter::Targets::from_str(&filter)
+                            .ok()
+                            .map(|_| filter)
+                    },
+                )
+                .unwrap_or_else(|| "info".to_owned()),
+            log_format: log_format(&mut reader),
+            project: reader
+                .text("GOOGLE_CLOUD_PROJECT")
+                .or_else(|| reader.text("GCP_PROJECT_ID")),
+            service: reader.text("K_SERVICE"),
+            job: reader.text("CLOUD_RUN_JOB").map(|_| JobConfig {
+                once: reader.text("NOVA_ONCE"),
+                user: reader.text("NOVA_USER"),
+            }),
+            server_url: match server_url {
+                Some(url) => url,
+                None => return Err(reader.finish().err().unwrap_or_default()),
+            },
+        };
+        reader.finish()?;
+        Ok(config)
+    }
+}
+
+fn database(reader: &mut environment::Reader<'_>) -> Option<DatabaseConfig> {
+    let url = reader.parse(
+        "DATABASE_URL",
+        "a PostgreSQL address, postgres://user@host/database",
+        |value| {
+            // SQLAlchemy's spelling of the scheme is what some deployments have set.
+            let value = value.replacen("postgresql+asyncpg://", "postgresql://", 1);
+            let postgres = ["postgres://", "postgresql://"]
+                .iter()
+                .any(|one| value.starts_with(one));
+            PgConnectOptions::from_str(&value).ok().filter(|_| postgres)
+        },
+    );
+    let instance = reader.parse("CLOUD_SQL_INSTANCE", "project:region:instance", |value| {
+        (value.split(':').count() >= 3).then(|| value.to_owned())
+    });
+    let target = match (url, instance) {
+        (Some(_), Some(_)) => {
+            reader.refuse("DATABASE_URL and CLOUD_SQL_INSTANCE are both set: keep one of them");
+            return None;
+        }
+        (Some(url), None) => DatabaseTarget::Url(DatabaseUrl(Box::new(url))),
+        (None, Some(instance)) => DatabaseTarget::CloudSql {
+            instance,
+            user: reader.text("DB_USER"),
+            password: reader.text("DB_PASS").map(Secret::new),
+            database: reader
+                .text("DB_NAME")
+                .unwrap_or_else(|| "nova_research".to_owned()),
+        },
+        (None, None) => return None,
+    };
+    Some(DatabaseConfig {
+        target,
+        max_connections: reader
+            .parse(
+                "DB_POOL_MAX",
+                "connections per instance, 1 to 100",
+                |value| value.parse().ok().filter(|count| (1..=100).contains(count)),
+            )
+            .unwrap_or(4),
+        acquire_timeout: reader
+            .parse("DB_ACQUIRE_TIMEOUT_SECONDS", "seconds, 1 to 120", |value| {
+                value
+                    .parse()
+                    .ok()
+                    .filter(|seconds| (1..=120).contains(seconds))
+            })
+            .map_or(Duration::from_secs(5), Duration::from_secs),
+    })
+}
+
+fn identity(
+    reader: &mut environment::Reader<'_>,
+    server_url: Option<&Url>,
+) -> Option<IdentityConfig> {
+    let issuer = reader.parse(
+        "OIDC_ISSUER",
+        "the issuer's http or https address",
+        web_address,
+    );
+    let base = reader.parse("DESCOPE_BASE_URL", "an http or https address", web_address);
+    let base = base.or_else(|| Url::parse("https://api.descope.com").ok());
+    let mut verifier = match (issuer, reader.text("DESCOPE_PROJECT_ID"), base) {
+        (Some(issuer), _, _) => {
+            let server = server_url?.as_str().trim_end_matches('/');
+            let audiences = vec![server.to_owned(), format!("{server}/mcp")];
+            VerifierConfig::oidc(issuer, audiences)
+        }
+        (None, Some(project), Some(base)) => VerifierConfig::descope(&base, &project).ok()?,
+        _ => return None,
+    };
+    if let Some(list) = reader.text("OIDC_AUDIENCE") {
+        let audiences = list.split(',').map(str::trim).filter(|one| !one.is_empty());
+        verifier.audiences = audiences.map(str::to_owned).collect();
+    }
+    if let Some(url) = reader.parse("OIDC_JWKS_URL", "an http or https address", web_address) {
+        verifier.jwks_url = Some(url);
+    }
+    Some(IdentityConfig {
+        verifier,
+        client_id: reader
+            .text("OIDC_CLIENT_ID")
+            .unwrap_or_else(|| "nova".to_owned()),
+        client_secret: reader.text("OIDC_CLIENT_SECRET").map(Secret::new),
+    })
+}
+
+fn log_format(reader: &mut environment::Reader<'_>) -> LogFormat {
+    use std::io::IsTerminal as _;
+    let wanted = reader.parse("LOG_FORMAT", "json, text or auto", |value| match value {
+        "json" => Some(Some(LogFormat::Json)),
+        "text" => Some(Some(LogFormat::Text)),
+        "auto" => Some(None),
+        _ => None,
+    });
+    wanted.flatten().unwrap_or_else(|| {
+        if std::io::stderr().is_terminal() {
+            LogFormat::Text
+        } else {
+            LogFormat::Json
+        }
+    })
+}
+
+/// An absolute http or https address with a host and without query or fragment.
+fn web_address(value: &str) -> Option<Url> {
+    let url = Url::parse(value).ok()?;
+    let plain = url.query().is_none() && url.fragment().is_none();
+    let web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    (plain && web).then_some(url)
+}
+
+/// Google's own clients accept `host:port` as well.
+fn emulator_address(value: &str) -> Option<Url> {
+    if value.contains("://") {
+        web_address(value)
+    } else {
+        web_address(&format!("http://{value}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<const N: usize>(pairs: [(&str, &str); N]) -> Result<Config, String> {
+        Config::read(&Environment::from(pairs)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_set_gives_the_documented_defaults() {
+        let config = read([]).unwrap();
+        assert_eq!(config.port, 8080);
+        assert_eq!(config.server_url.as_str(), "http://localhost:8080/");
+        assert_eq!(config.monthly_tool_call_limit, 100);
+        assert!(config.database.is_none() && config.identity.is_none() && config.job.is_none());
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        assert_eq!(read([("PORT", "")]).unwrap().port, 8080);
+    }
+
+    #[test]
+    fn every_wrong_variable_is_named_in_one_go() {
+        let error = read([
+            ("PORT", "0"),
+            ("LOG_FORMAT", "xml"),
+            ("OIDC_ISSUER", "acme"),
+        ])
+        .unwrap_err();
+        for expected in [
+            "PORT=0: a port number, 1 to 65535",
+            "LOG_FORMAT=xml: json, text or auto",
+            "OIDC_ISSUER=acme: the issuer's http or https address",
+        ] {
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_databases_at_once_are_refused() {
+        let error = read([
+            ("DATABASE_URL", "postgres://nova@localhost/nova"),
+            ("CLOUD_SQL_INSTANCE", "acme:europe-west1:nova"),
+        ])
+        .unwrap_err();
+        assert!(error.contains("keep one of them"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_of_a_secret_is_not_repeated() {
+        let error = read([("DATABASE_URL", "postgre://nova:hunter2@localhost/nova")]).unwrap_err();
+        assert!(
+            error.contains("DATABASE_URL: a PostgreSQL address"),
+            "{error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn no_secret_is_in_the_debug_output() {
+        let config = read([
+            ("CLOUD_SQL_INSTANCE", "acme:europe-west1:nova"),
+            ("DB_PASS", "hunter2"),
+            ("OIDC_ISSUER", "https://issuer.example"),
+            ("OIDC_CLIENT_SECRET", "hunter3"),
+        ])
+        .unwrap();
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("hunter"), "{printed}");
+        let config = read([("DATABASE_URL", "postgres://nova:hunter2@localhost/nova")]).unwrap();
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+
+    #[test]
+    fn descope_is_an_issuer_like_any_other() {
+        let identity = read([("DESCOPE_PROJECT_ID", "P2abc")])
+            .unwrap()
+            .identity
+            .unwrap();
+        assert_eq!(
+            identity.verifier.issuer,
+            "https://api.descope.com/v1/apps/P2abc"
+        );
+        assert_eq!(identity.verifier.audiences, ["P2abc"]);
+    }
+}
