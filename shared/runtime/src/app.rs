@@ -1,0 +1,179 @@
+//! What a function stands on: settings, rows, identity, the outgoing client. Made once, at start.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use nova_store::{Store, Tenant, UserId};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Config, ConfigError},
+    database,
+    http_client::HttpClient,
+    identity::Verifier,
+    problem::Problem,
+};
+
+/// A function's surroundings, shared by all its calls.
+pub struct App {
+    function: &'static str,
+    config: Config,
+    store: Option<Store>,
+    verifier: Option<Verifier>,
+    http: HttpClient,
+    clock: Arc<dyn Clock>,
+    schema_is_ready: AtomicBool,
+}
+
+impl App {
+    /// Puts a function's surroundings together. Nothing is connected or fetched yet.
+    ///
+    /// # Errors
+    ///
+    /// A setting that contradicts what the function needs.
+    pub fn new(function: &'static str, config: Config) -> Result<Arc<Self>, ConfigError> {
+        let http = HttpClient::new();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = match &config.database {
+            Some(settings) => Some(Store::new(database::pool(function, settings)?)),
+            None => None,
+        };
+        let verifier = config.identity.as_ref().map(|identity| {
+            Verifier::new(identity.verifier.clone(), http.clone(), Arc::clone(&clock))
+        });
+        Ok(Arc::new(Self {
+            function,
+            config,
+            store,
+            verifier,
+            http,
+            clock,
+            schema_is_ready: AtomicBool::new(false),
+        }))
+    }
+
+    /// The function's name.
+    pub fn function(&self) -> &'static str {
+        self.function
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The outgoing client for machine calls.
+    pub fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Where users fetch an article's research file.
+    pub fn download_url(&self, article: uuid::Uuid) -> String {
+        let server = self.config.server_url.as_str().trim_end_matches('/');
+        format!("{server}/download_research?article_guideline_id={article}")
+    }
+
+    /// Who checks tokens; `None` when no issuer is configured.
+    pub fn verifier(&self) -> Option<&Verifier> {
+        self.verifier.as_ref()
+    }
+
+    /// The rows.
+    ///
+    /// # Panics
+    ///
+    /// In a function that did not declare [`crate::Function::with_database`]; those that did are
+    /// not started without one.
+    pub fn store(&self) -> &Store {
+        self.store
+            .as_ref()
+            .expect("the function declares that it needs the database")
+    }
+
+    /// Opens a transaction in which only this user's rows exist.
+    ///
+    /// # Errors
+    ///
+    /// 503 when the database cannot be reached in time, or when its schema is older than this build
+    /// needs.
+    pub async fn tenant(&self, user: &UserId) -> Result<Tenant, Problem> {
+        self.require_schema().await?;
+        Ok(self.store().tenant(user).await?)
+    }
+
+    /// As [`App::tenant`], for a tool's call: what it does to the article's status is recorded under
+    /// the tool's name and the call's id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`App::tenant`].
+    pub async fn tenant_in_call(
+        &self,
+        user: &UserId,
+        tool: &str,
+        call_id: uuid::Uuid,
+    ) -> Result<Tenant, Problem> {
+        self.require_schema().await?;
+        Ok(self.store().tenant_in_call(user, tool, call_id).await?)
+    }
+
+    /// Compares the schema with what this build needs, until it once was good.
+    ///
+    /// # Errors
+    ///
+    /// 503 that names both versions.
+    pub async fn require_schema(&self) -> Result<(), Problem> {
+        if self.schema_is_ready.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.store().health().await?;
+        self.schema_is_ready.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl From<nova_store::Error> for Problem {
+    fn from(error: nova_store::Error) -> Self {
+        use nova_store::Error;
+        match error {
+            Error::NotFound { what } => {
+                Self::not_found(format!("There is no {what} with this id."))
+            }
+            Error::Conflict { what, source } => {
+                let problem = Self::conflict(what);
+                match source {
+                    Some(cause) => problem.caused_by(cause),
+                    None => problem,
+                }
+            }
+            Error::Schema { expected, found } => {
+                let has = found.map_or("none yet".to_owned(), |found| format!("version {found}"));
+                Self::unavailable(
+                    format!(
+                        "This build needs schema version {expected}, the database has {has}. \
+                         The operator has to run the migration job (`migrate up`)."
+                    ),
+                    Duration::from_secs(30),
+                )
+                .with("schema_required", expected)
+                .with("schema_found", found)
+            }
+            error if error.is_retryable() => Self::unavailable(
+                "The database is not available at the moment. Try again shortly.",
+                Duration::from_secs(5),
+            )
+            .caused_by(error),
+            error => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! One request as a handler sees it: who calls, with which arguments, and the body with its limits.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{HeaderMap, Method, Uri, header, request::Parts};
+use nova_store::{Store, Tenant, UserId};
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    body::{Body, BodyError, Guarded, empty},
+    identity::Identity,
+    multipart::Multipart,
+    problem::Problem,
+    session::Session,
+};
+
+/// One request on its way through a handler.
+pub struct Call {
+    pub(crate) app: Arc<App>,
+    pub(crate) parts: Parts,
+    pub(crate) body: Body,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) session: Option<Session>,
+    pub(crate) path_values: Vec<(String, String)>,
+    pub(crate) request_id: String,
+}
+
+impl Call {
+    /// The function's surroundings.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// The rows.
+    pub fn store(&self) -> &Store {
+        self.app.store()
+    }
+
+    /// Opens a transaction in which only the caller's rows exist.
+    ///
+    /// # Errors
+    ///
+    /// 503 when the database cannot be reached in time or its schema is older than this build needs.
+    pub async fn tenant(&self) -> Result<Tenant, Problem> {
+        self.app.tenant(self.user()?).await
+    }
+
+    /// Who calls. Routes that are not public always know.
+    ///
+    /// # Errors
+    ///
+    /// 401 on a public route that was called without a token.
+    pub fn user(&self) -> Result<&UserId, Problem> {
+        Ok(&self.identity()?.user)
+    }
+
+    /// Who calls, and with which scopes.
+    ///
+    /// # Errors
+    ///
+    /// 401 on a public route that was called without a token.
+    pub fn identity(&self) -> Result<&Identity, Problem> {
+        self.identity
+            .as_ref()
+            .ok_or_else(|| Problem::unauthorized("This needs a token."))
+    }
+
+    /// The browser session that the call came with, if it came with one and not with a token.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// The id to quote when something fails; it is in the log and in the `x-request-id` header.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The address as it was sent.
+    pub fn uri(&self) -> &Uri {
+        &self.parts.uri
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The value of a header, when it is text.
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    /// The value of a segment in braces of the route's path.
+    pub fn path(&self, name: &str) -> &str {
+        self.path_values
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value)
+    }
+
+    /// A parameter of the query, decoded; the first when it is given more than once.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = self.parts.uri.query()?.as_bytes();
+        let mut pairs = form_urlencoded::parse(query);
+        pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+    }
+
+    /// A parameter of the query that must be a UUID.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is missing or not a UUID.
+    pub fn query_id(&self, name: &str) -> Result<Uuid, Problem> {
+        let value = self
+            .query(name)
+            .ok_or_else(|| Problem::bad_field(name, "missing; add it to the query"))?;
+        parse_id(name, &value)
+    }
+
+    /// The segment in braces that must be a UUID. What is not one does not exist.
+    ///
+    /// # Errors
+    ///
+    /// 404 when it is not a UUID.
+    pub fn path_id(&self, name: &str, what: &str) -> Result<Uuid, Problem> {
+        let value = self.path(name);
+        Uuid::try_parse(value)
+            .map_err(|_not_an_id| Problem::not_found(format!("There is no {what} with this id.")))
+    }
+
+    /// The id under which this call is charged and its writes are made once: from the
+    /// `Idempotency-Key` header when there is one, so that a repeated call is the same call.
+    ///
+    /// # Errors
+    ///
+    /// 400 when the header is empty or longer than 255 characters.
+    pub fn call_id(&self) -> Result<Uuid, Problem> {
+        call_id(self.user()?, self.header("idempotency-key"))
+    }
+
+    /// Whether a person reads the answer.
+    pub fn prefers_html(&self) -> bool {
+        prefers_html(&self.parts.headers)
+    }
+
+    /// The media type of the body, lower case, without parameters.
+    pub fn content_type(&self) -> String {
+        let value = self.header(header::CONTENT_TYPE).unwrap_or_default();
+        value
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
+    }
+
+    /// Reads the body into memory.
+    ///
+    /// # Errors
+    ///
+    /// 413 above `limit` bytes, 408 when the client falls silent, 400 when the body breaks off,
+    /// 403 when a browser session sends no CSRF token.
+    pub async fn bytes(&mut self, limit: u64) -> Result<Bytes, Problem> {
+        self.require_csrf_header()?;
+        self.guarded(limit).collect().await.map_err(Problem::from)
+    }
+
+    /// The body as it arrives.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Call::bytes`]; those of the body come from the stream.
+    pub fn stream(
+        &mut self,
+        limit: u64,
+    ) -> Result<impl Stream<Item = Result<Bytes, Problem>> + Send + 'static, Problem> {
+        use futures_util::TryStreamExt as _;
+        self.require_csrf_header()?;
+        Ok(self.guarded(limit).map_err(Problem::from))
+    }
+
+    /// Reads a body of JSON.
+    ///
+    /// # Errors
+    ///
+    /// 415 when it is declared as something else, 400 with the place where it does not fit, and
+    /// as for [`Call::bytes`].
+    pub async fn json<T: DeserializeOwned>(&mut self, limit: u64) -> Result<T, Problem> {
+        let kind = self.content_type();
+        // curl's -d says this of everything; a document that parses as JSON is meant as JSON.
+        let curl = kind == "application/x-www-form-urlencoded" && self.session.is_none();
+        if !(kind.is_empty() || kind == "application/json" || kind.ends_with("+json") || curl) {
+            return Err(Problem::unsupported_media_type(format!(
+                "Send JSON with `Content-Type: application/json`, not {kind}."
+            )));
+        }
+        let bytes = self.bytes(limit).await?;
+        serde_json::from_slice(&bytes).map_err(|error| json_problem(&error))
+    }
+
+    /// Reads a body of form fields (`application/x-www-form-urlencoded`), CSRF token checked.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Call::bytes`].
+    pub async fn form(&mut self, limit: u64) -> Result<Vec<(String, String)>, Problem> {
+        let bytes = self.guarded(limit).collect().await.map_err(Problem::from)?;
+        let fields: Vec<(String, String)> = form_urlencoded::parse(&bytes).into_owned().collect();
+        if let Some(session) = self.session.as_mut() {
+            let token = fields.iter().find(|(name, _)| name == "csrf_token");
+            session.check_csrf(token.map(|(_, value)| value.as_str()))?;
+        }
+        Ok(fields)
+    }
+
+    /// Reads a multipart body field by field.
+    ///
+    /// # Errors
+    ///
+    /// 415 when the body is not multipart.
+    pub fn multipart(&mut self, limit: u64) -> Result<Multipart, Problem> {
+        let content_type = self.header(header::CONTENT_TYPE).unwrap_or_default();
+        let boundary = multer::parse_boundary(content_type).map_err(|_no_boundary| {
+            Problem::unsupported_media_type("Send `multipart/form-data` with a boundary.")
+        })?;
+        let session = self
+            .session
+            .take()
+            .filter(|session| !session.csrf_is_checked());
+        Ok(Multipart::new(self.guarded(limit), &boundary, session))
+    }
+
+    fn guarded(&mut self, limit: u64) -> Guarded {
+        Guarded::new(std::mem::replace(&mut self.body, empty()), limit)
+    }
+
+    /// A browser session proves by header that the page itself sends, unless a form field already did.
+    fn require_csrf_header(&mut self) -> Result<(), Problem> {
+        let token = self
+            .parts
+            .headers
+            .get("x-csrf-token")
+            .and_then(|value| value.to_str().ok());
+        match self.session.as_mut() {
+            Some(session) if !self.parts.method.is_safe() => session.check_csrf(token),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The id of a call: new, or always the same for a user and an idempotency key.
+pub(crate) fn call_id(user: &UserId, key: Option<&str>) -> Result<Uuid, Problem> {
+    match key {
+        None => Ok(Uuid::now_v7()),
+        Some(key) if key.is_empty() || key.len() > 255 => {
+            Err(Problem::bad_field("Idempotency-Key", "1 to 255 characters"))
+        }
+        Some(key) => {
+            let name = format!("{}\n{key}", user.as_ref());
+            Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
+        }
+    }
+}
+
+/// An argument that must be a UUID.
+///
+/// # Errors
+///
+/// 400 that names the argument.
+pub fn parse_id(name: &str, value: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(value).map_err(|_not_an_id| {
+        Problem::bad_field(name, "not a UUID; use the id that the upload answered")
+    })
+}
+
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let accept = accept.unwrap_or_default();
+    let position = |kind| accept.find(kind);
+    match (position("text/html"), position("application/json")) {
+        (Some(html), Some(json)) => html < json,
+        (html, _) => html.is_some(),
+    }
+}
+
+fn json_problem(error: &serde_json::Error) -> Problem {
+    Problem::bad_request(format!("The body is not the JSON expected here: {error}"))
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => Self::too_large(limit),
+            BodyError::Idle => Self::request_timeout(),
+            BodyError::Broken(cause) => {
+                Self::bad_request("The body broke off before its end.").caused_by(cause)
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! From a request to an answer: route, identity, handler, and the one place where faults are logged.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use url::form_urlencoded;
+
+use crate::{
+    app::App,
+    body::{Request, Response, empty},
+    call::{Call, prefers_html},
+    identity::{self, Identity},
+    problem::Problem,
+    routes::{Access, Route, Routes, matches},
+    serve::Answer,
+    session::Session,
+    trace::{self, RequestContext},
+};
+
+/// Answers requests for one function, or for several in one process.
+#[derive(Clone, Default)]
+pub struct Dispatcher {
+    entries: Vec<(Arc<App>, Route)>,
+}
+
+impl Dispatcher {
+    /// Answers nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers a function's routes as well.
+    #[must_use]
+    pub fn with(mut self, app: &Arc<App>, routes: &Routes) -> Self {
+        self.entries.extend(
+            routes
+                .list()
+                .iter()
+                .map(|route| (Arc::clone(app), route.clone())),
+        );
+        self
+    }
+
+    /// This dispatcher as what [`crate::serve::serve`] takes.
+    pub fn into_answer(self) -> Answer {
+        let dispatcher = Arc::new(self);
+        Arc::new(move |request| {
+            let dispatcher = Arc::clone(&dispatcher);
+            Box::pin(async move { dispatcher.answer(request).await })
+        })
+    }
+
+    /// Answers a request. It never fails: what goes wrong becomes a problem document.
+    pub async fn answer(&self, request: Request) -> Response {
+        let context = RequestContext::of(request.headers());
+        trace::CURRENT
+            .scope(context.clone(), self.answer_in(context, request))
+            .await
+    }
+
+    async fn answer_in(&self, context: RequestContext, request: Request) -> Response {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let for_a_person = prefers_html(&parts.headers);
+        let user_agent = header_text(&parts, header::USER_AGENT);
+        let attempt = self.attempt(context.request_id.clone(), parts, body);
+        // A panic ends this request and no other.
+        let outcome = AssertUnwindSafe(attempt)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| {
+                let said = panic
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned());
+                let said = said.unwrap_or_else(|| "without a message".to_owned());
+                Err(Problem::internal(format!("panicked: {said}")))
+            });
+        let mut response = outcome.unwrap_or_else(|problem| {
+            log_problem(&problem);
+            if for_a_person {
+                problem.into_page(&context.request_id)
+            } else {
+                problem.into_response(&context.request_id)
+            }
+        });
+        if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+            response.headers_mut().insert("x-request-id", id);
+        }
+        log_request(
+            &method,
+            &path,
+            &user_agent,
+            response.status(),
+            started.elapsed(),
+        );
+        if method == Method::HEAD {
+            // The length that GET would have stays in the headers where it is known.
+            *response.body_mut() = empty();
+        }
+        response
+    }
+
+    async fn attempt(
+        &self,
+        request_id: String,
+        parts: Parts,
+        body: crate::body::Body,
+    ) -> Result<Response, Problem> {
+        let (app, route, path_values) = self.find(&parts.method, parts.uri.path())?;
+        let admitted = match admit(app, route.access, &parts).await? {
+            Admitted::Caller(identity, session) => (identity, session),
+            Admitted::SendTo(location) => return Ok(see_other(&location)),
+        };
+        let (identity, session) = admitted;
+        let call = Call {
+            app: Arc::clone(app),
+            parts,
+            body,
+            identity,
+            session,
+            path_values,
+            request_id,
+        };
+        (route.handler)(call).await
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "one caller, which takes it apart at once"
+    )]
+    fn find(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> Result<(&Arc<App>, &Route, Vec<(String, String)>), Problem> {
+        let wanted = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let mut allowed = Vec::new();
+        for (app, route) in &self.entries {
+            if let Some(values) = matches(&route.path, path) {
+                if route.method == *wanted {
+                    return Ok((app, route, values));
+                }
+                allowed.push(route.method.as_str());
+                if route.method == Method::GET {
+                    allowed.push("HEAD");
+                }
+            }
+        }
+        if allowed.is_empty() {
+            return Err(Problem::not_found("There is nothing at this address."));
+        }
+        Err(Problem::method_not_allowed(&allowed.join(", ")))
+    }
+}
+
+enum Admitted {
+    Caller(Option<Identity>, Option<Session>),
+    SendTo(String),
+}
+
+/// Who calls, and whether they may.
+async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Problem> {
+    if access == Access::Public {
+        return Ok(Admitted::Caller(None, None));
+    }
+    let verifier = app
+        .verifier()
+        .ok_or_else(|| Problem::internal("no issuer is configured: set OIDC_ISSUER"))?;
+    let session = match access {
+        Access::Page(_) => Session::of(parts, &app.config().server_url),
+        _ => None,
+    };
+    let bearer = identity::bearer_token(&parts.headers)
+        .map_err(|error| Problem::bad_request(error.public_text()).caused_by(error))?;
+    let Some(token) = bearer.or_else(|| session.as_ref().map(Session::token)) else {
+        return match access {
+            Access::Page(_) if wants_a_page(parts) => Ok(Admitted::SendTo(sign_in(parts))),
+            _ => Err(challenge(
+                app,
+                access,
+                None,
+                Problem::unauthorized("Send a token: `Authorization: Bearer …`."),
+            )),
+        };
+    };
+    let identity = match verifier.verify(token).await {
+        Ok(identity) => identity,
+        Err(error) if error.is_unavailable() => {
+            return Err(Problem::unavailable(
+                "Tokens cannot be checked at the moment: the issuer does not answer.",
+                Duration::from_secs(5),
+            )
+            .caused_by(error));
+        }
+        Err(_expired) if bearer.is_none() && wants_a_page(parts) => {
+            return Ok(Admitted::SendTo(sign_in(parts)));
+        }
+        Err(error) => {
+            let problem = Problem::unauthorized(error.public_text()).caused_by(error);
+            return Err(challenge(app, access, Some("invalid_token"), problem));
+        }
+    };
+    if !identity.may(access.scopes()) {
+        let problem = Problem::insufficient_scope(access.scopes());
+        return Err(challenge(app, access, Some("insufficient_scope"), problem));
+    }
+    // With a token in the header the cookie does not count, and neither do its dangers.
+    let session = if bearer.is_some() { None } else { session };
+    if let Some(session) = &session
+        && !parts.method.is_safe()
+    {
+        session.check_origin(parts)?;
+    }
+    Ok(Admitted::Caller(Some(identity), session))
+}
+
+fn challenge(app: &App, access: Access, error: Option<&str>, problem: Problem) -> Problem {
+    let metadata = app
+        .config()
+        .server_url
+        .join("/.well-known/oauth-protected-resource");
+    let metadata = metadata.map(String::from).unwrap_or_default();
+    let value = identity::challenge(&metadata, error, access.scopes());
+    problem.header(header::WWW_AUTHENTICATE, value)
+}
+
+fn wants_a_page(parts: &Parts) -> bool {
+    parts.method == Method::GET && prefers_html(&parts.headers)
+}
+
+/// Where a person signs in and comes back from.
+fn sign_in(parts: &Parts) -> String {
+    let here = parts.uri.path_and_query().map_or("/", |here| here.as_str());
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", here)
+        .finish();
+    format!("/sign_in?{query}")
+}
+
+/// Sends a browser on with GET.
+pub fn see_other(location: &str) -> Response {
+    let mut response = Response::new(empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn header_text(parts: &Parts, name: header::HeaderName) -> String {
+    let value = parts
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().chars().take(200).collect()
+}
+
+/// An error is logged once, here; `error` means that someone should act.
+fn log_problem(problem: &Problem) {
+    let (status, detail) = (problem.status().as_u16(), problem.detail());
+    let cause = problem.causes();
+    let cause = cause.as_deref();
+    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
+        tracing::warn!(status, cause, "not available: {detail}");
+    } else if problem.is_our_fault() {
+        tracing::error!(status, cause, "request failed: {detail}");
+    } else {
+        tracing::debug!(status, cause, "request refused: {detail}");
+    }
+}
+
+/// One line a request. The query stays out: it may hold what a caller should not have put there.
+fn log_request(method: &Method, path: &str, user_agent: &str, status: StatusCode, took: Duration) {
+    tracing::info!(
+        http_request.request_method = %method,
+        http_request.request_url = path,
+        http_request.status = status.as_u16(),
+        http_request.latency = format_args!("{:.6}s", took.as_secs_f64()),
+        http_request.user_agent = user_agent,
+        "{method} {path} {}",
+        status.as_u16()
+    );
+}

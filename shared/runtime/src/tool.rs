@@ -1,0 +1,268 @@
+//! Tools: the steps of the research workflow, each one call with JSON arguments about one article.
+//!
+//! What all tools share is here, so that no tool can forget it: the arguments are checked, the call
+//! is charged and the article loaded as its owner's in one transaction, and the charge is given back
+//! when the tool fails by our fault. A call that is refused (unknown article, wrong arguments, spent
+//! quota) costs nothing.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use nova_store::{Article, Charge, Charged, Store, Tenant, Usage, UserId};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use time::{OffsetDateTime, macros::format_description};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    body::json,
+    call::{Call, parse_id},
+    identity::Scope,
+    problem::Problem,
+    routes::{Access, Handler},
+};
+
+/// Who may call tools.
+pub(crate) const ACCESS: Access = Access::Token(&[Scope::ResearchRun]);
+
+/// The argument that all tools have.
+const ARTICLE: &str = "article_guideline_id";
+
+/// Arguments are names and short lists; content is uploaded, not passed.
+const ARGUMENTS_LIMIT_BYTES: u64 = 256 * 1024;
+
+/// One step of the workflow.
+pub trait Tool: Send + Sync + 'static {
+    /// The name that agents know.
+    const NAME: &'static str;
+    /// The arguments beside `article_guideline_id`. Derive `deny_unknown_fields`, so that a typing
+    /// error is told and not ignored.
+    type Arguments: DeserializeOwned + Send;
+    /// The result object.
+    type Answer: Serialize;
+
+    /// Does the step. The call is charged and the article is the caller's.
+    fn run(
+        &self,
+        call: ToolCall,
+        arguments: Self::Arguments,
+    ) -> BoxFuture<'_, Result<Self::Answer, Problem>>;
+}
+
+/// What a tool gets beside its arguments.
+pub struct ToolCall {
+    /// The function's surroundings.
+    pub app: Arc<App>,
+    /// The article, as it was when the call was charged.
+    pub article: Article,
+    /// Who calls.
+    pub user: UserId,
+    /// The id under which the call was charged.
+    pub call_id: Uuid,
+    tool: &'static str,
+}
+
+impl ToolCall {
+    /// The rows.
+    pub fn store(&self) -> &Store {
+        self.app.store()
+    }
+
+    /// Opens a transaction in which only the caller's rows exist.
+    ///
+    /// # Errors
+    ///
+    /// 503 when the database cannot be reached in time.
+    pub async fn tenant(&self) -> Result<Tenant, Problem> {
+        self.app
+            .tenant_in_call(&self.user, self.tool, self.call_id)
+            .await
+    }
+}
+
+/// A tool with its arguments, ready to run.
+type Step = Box<dyn FnOnce(ToolCall) -> BoxFuture<'static, Result<Value, Problem>> + Send>;
+
+/// Reads a tool's arguments.
+type Prepare = dyn Fn(Map<String, Value>) -> Result<Step, Problem> + Send + Sync;
+
+/// A tool without its types.
+#[derive(Clone)]
+pub(crate) struct Registered {
+    pub(crate) name: &'static str,
+    app: Arc<App>,
+    /// Reads the arguments. It comes before the charge: wrong arguments cost nothing.
+    prepare: Arc<Prepare>,
+}
+
+impl Registered {
+    pub(crate) fn new<T: Tool>(app: &Arc<App>, tool: T) -> Self {
+        let tool = Arc::new(tool);
+        let prepare = move |arguments| {
+            let tool = Arc::clone(&tool);
+            let arguments = serde_json::from_value::<T::Arguments>(Value::Object(arguments))
+                .map_err(|error| {
+                    Problem::bad_request(format!("The arguments do not fit: {error}."))
+                })?;
+            let step: Step = Box::new(move |call| {
+                Box::pin(async move {
+                    let answer = tool.run(call, arguments).await?;
+                    serde_json::to_value(&answer).map_err(Problem::internal)
+                })
+            });
+            Ok(step)
+        };
+        Self {
+            name: T::NAME,
+            app: Arc::clone(app),
+            prepare: Arc::new(prepare),
+        }
+    }
+
+    /// Charges, loads, runs, and refunds if need be.
+    pub(crate) async fn call(
+        &self,
+        user: UserId,
+        call_id: Uuid,
+        arguments: Value,
+    ) -> Result<(Value, Usage), Problem> {
+        let Value::Object(mut arguments) = arguments else {
+            return Err(Problem::bad_request("The arguments must be a JSON object."));
+        };
+        let article = match arguments.remove(ARTICLE) {
+            Some(Value::String(id)) => parse_id(ARTICLE, &id)?,
+            Some(_) => return Err(Problem::bad_field(ARTICLE, "must be a string")),
+            None => return Err(Problem::bad_field(ARTICLE, "missing")),
+        };
+        let step = (self.prepare)(arguments)?;
+        let (article, usage) = self.admit(&user, call_id, article).await?;
+        let call = ToolCall {
+            app: Arc::clone(&self.app),
+            article,
+            user,
+            call_id,
+            tool: self.name,
+        };
+        let user = call.user.clone();
+        match step(call).await {
+            Ok(answer) => Ok((answer, usage)),
+            Err(problem) => {
+                if problem.is_our_fault() {
+                    self.refund(&user, call_id).await;
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    async fn admit(
+        &self,
+        user: &UserId,
+        call_id: Uuid,
+        article: Uuid,
+    ) -> Result<(Article, Usage), Problem> {
+        let mut tenant = self.app.tenant_in_call(user, self.name, call_id).await?;
+        // The article first: when it is not there, the transaction ends before anything is charged.
+        let found = tenant.article(article).await?;
+        let charge = Charge {
+            tool: self.name,
+            call_id,
+            article: Some(article),
+            default_limit: self.app.config().monthly_tool_call_limit.into(),
+        };
+        let usage = match tenant.charge(&charge).await? {
+            Charged::Admitted(usage) | Charged::Replayed(usage) => usage,
+            Charged::Refused {
+                usage, retry_after, ..
+            } => {
+                return Err(limit_exceeded(&usage, retry_after));
+            }
+        };
+        tenant.commit().await?;
+        Ok((found, usage))
+    }
+
+    async fn refund(&self, user: &UserId, call_id: Uuid) {
+        let refund = async {
+            let mut tenant = self.app.tenant(user).await?;
+            tenant.refund(call_id, "failed by our fault").await?;
+            tenant.commit().await?;
+            Ok::<_, Problem>(())
+        };
+        if let Err(problem) = refund.await {
+            tracing::error!(%call_id, tool = self.name, ?problem, "a failed call could not be refunded");
+        }
+    }
+
+    pub(crate) fn into_handler(self) -> Handler {
+        Arc::new(move |call| {
+            let tool = self.clone();
+            Box::pin(async move { tool.answer(call).await })
+        })
+    }
+
+    async fn answer(&self, mut call: Call) -> Result<crate::body::Response, Problem> {
+        let user = call.user()?.clone();
+        let call_id = call.call_id()?;
+        let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
+        let (answer, usage) = self.call(user, call_id, arguments).await?;
+        let mut response = json(StatusCode::OK, &answer);
+        response.headers_mut().extend(rate_limit(&usage));
+        Ok(response)
+    }
+}
+
+/// 429 in the words that existing users know.
+fn limit_exceeded(usage: &Usage, retry_after: std::time::Duration) -> Problem {
+    let limit = usage.limit.unwrap_or_default();
+    let day = format_description!("[month repr:long] [day], [year]");
+    let resets_on = usage.resets_at.format(day).unwrap_or_default();
+    let detail = format!(
+        "Monthly tool usage limit exceeded. You have used {}/{limit} tool calls this month. \
+         Your quota resets on {resets_on}.",
+        usage.used
+    );
+    let mut problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "limit-exceeded",
+        "Monthly tool usage limit exceeded",
+        detail,
+    )
+    .with("used", usage.used)
+    .with("limit", limit)
+    .with("resets_at", rfc3339(usage.resets_at))
+    .header(header::RETRY_AFTER, retry_after.as_secs().max(1));
+    for (name, value) in rate_limit(usage) {
+        problem = problem.header(name, value);
+    }
+    problem
+}
+
+/// The fields of draft-ietf-httpapi-ratelimit-headers; none where there is no limit.
+fn rate_limit(usage: &Usage) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let fields = usage.limit.map(|limit| {
+        let left = limit.saturating_sub(usage.used);
+        let seconds = (usage.resets_at - OffsetDateTime::now_utc())
+            .whole_seconds()
+            .max(0);
+        [
+            ("ratelimit-policy", format!("\"monthly\";q={limit}")),
+            ("ratelimit", format!("\"monthly\";r={left};t={seconds}")),
+        ]
+    });
+    fields.into_iter().flatten().filter_map(|(name, value)| {
+        Some((
+            HeaderName::from_static(name),
+            HeaderValue::from_str(&value).ok()?,
+        ))
+    })
+}
+
+/// A moment as the interface writes it.
+pub fn rfc3339(moment: OffsetDateTime) -> String {
+    moment
+        .format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_default()
+}
