@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, future::BoxFuture};
 use http::{HeaderMap, Method, Uri, header, request::Parts};
 use nova_store::{Store, Tenant, UserId};
 use serde::de::DeserializeOwned;
@@ -46,8 +46,10 @@ impl Call {
     /// # Errors
     ///
     /// 503 when the database cannot be reached in time or its schema is older than this build needs.
-    pub async fn tenant(&self) -> Result<Tenant, Problem> {
-        self.app.tenant(self.user()?).await
+    pub fn tenant(&self) -> BoxFuture<'static, Result<Tenant, Problem>> {
+        // It does not borrow the call: a body cannot be shared between threads.
+        let (app, user) = (Arc::clone(&self.app), self.user().cloned());
+        Box::pin(async move { app.tenant(&user?).await })
     }
 
     /// Who calls. Routes that are not public always know.
