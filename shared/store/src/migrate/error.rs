@@ -84,7 +84,7 @@ pub enum Error {
     #[error("the live schema differs from this build's migrations in {} place(s):\n{}", .0.len(), lines(.0))]
     SchemaDiffers(Vec<Difference>),
     /// A statement failed; nothing of its file remains.
-    #[error("{file}:{line}: statement {statement} failed{context}")]
+    #[error("{file}:{line}: statement {statement} failed")]
     Statement {
         /// The file's name.
         file: String,
@@ -92,8 +92,8 @@ pub enum Error {
         statement: usize,
         /// The line of the file, from 1: the exact one where PostgreSQL names a position.
         line: usize,
-        /// PostgreSQL's detail, hint and context, each on a line of its own.
-        context: String,
+        /// PostgreSQL's detail, hint and context, as far as it gave them.
+        remarks: Vec<String>,
         /// What PostgreSQL said.
         #[source]
         source: sqlx::Error,

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
+pub use sqlx::postgres::PgConnectOptions as ConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
 
@@ -30,6 +31,7 @@ mod error;
 pub mod file;
 pub mod grants;
 pub mod history;
+pub mod local;
 mod lock;
 pub mod plan;
 mod preview;

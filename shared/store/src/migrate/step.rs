@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::error::Error;
 use super::file::{Role, Script};
@@ -118,27 +119,27 @@ pub(super) fn failed(
         return Error::Unavailable { doing, source };
     }
     let mut line = statement.line;
-    let mut context = String::new();
+    let mut remarks = Vec::new();
     if let sqlx::Error::Database(error) = &source
-        && let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        && let Some(error) = error.try_downcast_ref::<PgDatabaseError>()
     {
-        if let Some(sqlx::postgres::PgErrorPosition::Original(position)) = error.position() {
+        if let Some(PgErrorPosition::Original(position)) = error.position() {
             line = statement.line_at(position);
         }
-        let remarks = [
+        let said = [
             ("detail", error.detail()),
             ("hint", error.hint()),
             ("in", error.r#where()),
         ];
-        for (name, remark) in remarks {
-            context.extend(remark.map(|remark| format!("\n  {name}: {remark}")));
+        for (name, remark) in said {
+            remarks.extend(remark.map(|remark| format!("{name}: {remark}")));
         }
     }
     Error::Statement {
         file: script.file.clone(),
         statement: number,
         line,
-        context,
+        remarks,
         source,
     }
 }
