@@ -91,6 +91,9 @@ pub enum DiscoveryError {
     /// The exchange failed.
     #[error("the issuer could not be asked")]
     Http(#[from] HttpError),
+    /// Metadata and keys together took too long.
+    #[error("no keys within {0:?}")]
+    TooSlow(Duration),
     /// The document describes another issuer (a mix-up attack, or a wrong setting).
     #[error("the metadata describes the issuer {found:?}, not {expected:?}")]
     OtherIssuer {

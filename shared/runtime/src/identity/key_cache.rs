@@ -39,6 +39,8 @@ const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 const LIFETIME_BOUNDS: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(24));
 /// Attempts of one fetch; more would keep a person waiting.
 const ATTEMPTS: u32 = 2;
+/// How long all attempts of a fetch may take together: the caller is waiting.
+const FETCH_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where the key set is.
 #[derive(Debug)]
@@ -164,7 +166,9 @@ impl KeyCache {
     /// Fetches, with the flight in hand, and remembers how it went.
     async fn refresh(&self) -> Result<CurrentKeys, DiscoveryError> {
         self.state().attempted_at = Some(self.clock.now());
-        let fetched = self.fetch().await;
+        let fetched = tokio::time::timeout(FETCH_DEADLINE, self.fetch())
+            .await
+            .unwrap_or_else(|_elapsed| Err(DiscoveryError::TooSlow(FETCH_DEADLINE)));
         let now = self.clock.now();
         let mut state = self.state();
         match fetched {
