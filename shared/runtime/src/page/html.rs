@@ -71,6 +71,15 @@ impl Html {
         })
     }
 
+    /// The `open` attribute of a `<details>`, or nothing.
+    pub fn open_if(open: bool) -> Self {
+        Self(if open {
+            " open".to_owned()
+        } else {
+            String::new()
+        })
+    }
+
     /// A style or script of ours as an element; nothing for an empty one. Its text is not escaped,
     /// because a browser does not unescape it.
     pub(super) fn element(name: &'static str, text: &'static str) -> Self {
