@@ -1,0 +1,140 @@
+//! Article guidelines: what an upload must be, its title, and the sources that it names.
+//!
+//! A guideline is Markdown that a person wrote. [`Guideline::parse`] accepts an upload or says
+//! why not and where; [`extract`] reads the accepted text as Markdown and lists the sources.
+
+mod bare;
+mod entity;
+mod extract;
+mod extraction;
+mod files;
+mod html;
+mod mentions;
+mod title;
+
+use std::fmt;
+
+pub use self::extract::extract;
+pub use self::extraction::{Extraction, Found, LocalFile, SkipReason, Skipped};
+
+/// The largest guideline that is accepted, in bytes.
+pub const MAX_GUIDELINE_BYTES: usize = 1024 * 1024;
+
+/// Why an upload is not a guideline.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum GuidelineError {
+    /// It is larger than [`MAX_GUIDELINE_BYTES`].
+    #[error("the guideline is {size} bytes long; at most {MAX_GUIDELINE_BYTES} are accepted")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// It holds nothing but white space.
+    #[error("the guideline is empty")]
+    Empty,
+    /// It is not UTF-8.
+    #[error("the guideline is not UTF-8: byte {offset}, in line {line}, cannot be read")]
+    NotUtf8 {
+        /// How many bytes come before the first that is wrong.
+        offset: usize,
+        /// The line it is in; the first is 1.
+        line: usize,
+    },
+    /// It holds a NUL, which no text has and the database refuses.
+    #[error("the guideline holds a NUL character: byte {offset}, in line {line}")]
+    Nul {
+        /// How many bytes come before it.
+        offset: usize,
+        /// The line it is in; the first is 1.
+        line: usize,
+    },
+}
+
+/// The text of an article guideline.
+///
+/// ```
+/// use nova_research::guideline::{Guideline, GuidelineError};
+///
+/// # fn main() -> Result<(), GuidelineError> {
+/// let guideline = Guideline::parse("\u{feff}# How agents *plan*\n\nSee https://example.com/a.")?;
+/// assert_eq!(guideline.title(), "How agents plan");
+/// assert_eq!(guideline.extract().other_urls, ["https://example.com/a"]);
+///
+/// assert_eq!(Guideline::parse(" \n"), Err(GuidelineError::Empty));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct Guideline(String);
+
+impl Guideline {
+    /// Accepts an upload, without its byte order mark, or says what is wrong with it.
+    pub fn parse(upload: impl Into<Vec<u8>>) -> Result<Self, GuidelineError> {
+        let mut bytes = upload.into();
+        if bytes.len() > MAX_GUIDELINE_BYTES {
+            return Err(GuidelineError::TooLarge { size: bytes.len() });
+        }
+        if let Err(error) = std::str::from_utf8(&bytes) {
+            let offset = error.valid_up_to();
+            return Err(GuidelineError::NotUtf8 {
+                offset,
+                line: line_at(&bytes, offset),
+            });
+        }
+        if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
+            return Err(GuidelineError::Nul {
+                offset,
+                line: line_at(&bytes, offset),
+            });
+        }
+        if bytes.starts_with("\u{feff}".as_bytes()) {
+            bytes.drain(.."\u{feff}".len());
+        }
+        let text = String::from_utf8(bytes).map_err(|error| GuidelineError::NotUtf8 {
+            offset: error.utf8_error().valid_up_to(),
+            line: 1,
+        })?;
+        if text
+            .chars()
+            .all(|it| it.is_whitespace() || matches!(it, '\u{feff}' | '\u{200b}'))
+        {
+            return Err(GuidelineError::Empty);
+        }
+        Ok(Self(text))
+    }
+
+    /// The Markdown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The Markdown, without copying.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    /// What the article is to be called: the first heading, else the first line of text.
+    pub fn title(&self) -> String {
+        title::title(&self.0)
+    }
+
+    /// The sources that it names.
+    pub fn extract(&self) -> Extraction {
+        extract(&self.0)
+    }
+}
+
+/// Its length, not its text: a guideline is its author's, and logs are read by others.
+impl fmt::Debug for Guideline {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Guideline({} bytes)", self.0.len())
+    }
+}
+
+fn line_at(bytes: &[u8], offset: usize) -> usize {
+    1 + bytes
+        .iter()
+        .take(offset)
+        .filter(|&&byte| byte == b'\n')
+        .count()
+}

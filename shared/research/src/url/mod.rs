@@ -1,0 +1,181 @@
+//! URLs of sources: which may be fetched, what kind they are, and when two are the same.
+//!
+//! [`SourceUrl::parse`] is the one gate. What passes is `http` or `https`, carries no credentials,
+//! names no private address or name, and has a canonical spelling ([`SourceUrl::as_str`]), a key by
+//! which duplicates are found ([`SourceUrl::identity`]) and a [`Kind`] that the host decides.
+//! What does not pass says why ([`Refusal`]). The parser is the WHATWG one, which is also the one
+//! that fetches: `http://0x7f.1/` is `127.0.0.1` to both.
+//!
+//! The identity leaves out what does not choose the page: the scheme, the case of the host, the
+//! default port, the fragment (but the lines of a file on GitHub and the routes `#/…`, `#!…`) and
+//! tracking parameters. Query parameters keep their order, `www.` and a slash at the end count.
+
+mod address;
+mod github;
+mod host;
+mod web;
+mod youtube;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+pub use self::address::{NOT_GLOBAL, is_global};
+
+/// Longer URLs are refused. Signed links reach about 4 KB; data hidden in a URL has no limit.
+pub const MAX_URL_BYTES: usize = 8192;
+
+/// What a source is, and so which tool reads it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Code: a repository, folder, file or gist.
+    Github,
+    /// A video.
+    Youtube,
+    /// A web page.
+    Web,
+}
+
+/// Why a URL cannot be a source.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It cannot be parsed.
+    #[error("the URL cannot be read")]
+    InvalidUrl,
+    /// It is longer than [`MAX_URL_BYTES`].
+    #[error("the URL is longer than {MAX_URL_BYTES} bytes")]
+    TooLong,
+    /// It is neither `http` nor `https`.
+    #[error("only http and https URLs can be fetched")]
+    UnsupportedScheme,
+    /// It holds a user name or password.
+    #[error("the URL holds credentials")]
+    CredentialsInUrl,
+    /// Its host is not on the public internet.
+    #[error("the host is not on the public internet")]
+    PrivateAddress,
+    /// It is on YouTube and not a video.
+    #[error("the YouTube URL is not that of a video")]
+    YoutubeNotAVideo,
+}
+
+/// The URL of a source in its canonical form.
+///
+/// ```
+/// use nova_research::url::{Kind, SourceUrl};
+///
+/// # fn main() -> Result<(), nova_research::url::Refusal> {
+/// let url = SourceUrl::parse("https://youtu.be/dQw4w9WgXcQ?t=42")?;
+/// assert_eq!(url.as_str(), "https://www.youtube.com/watch?v=dQw4w9WgXcQ");
+/// assert_eq!(url.kind(), Kind::Youtube);
+///
+/// let plain = SourceUrl::parse("http://EXAMPLE.com:80/p?utm_source=x&id=7#intro")?;
+/// assert_eq!(plain.identity(), SourceUrl::parse("https://example.com/p?id=7")?.identity());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SourceUrl {
+    url: String,
+    identity: String,
+    kind: Kind,
+}
+
+/// One spelling to fetch and one to compare by.
+struct Canonical {
+    url: String,
+    identity: String,
+}
+
+impl SourceUrl {
+    /// Reads a URL as somebody wrote it.
+    pub fn parse(written: &str) -> Result<Self, Refusal> {
+        if written.len() > MAX_URL_BYTES {
+            return Err(Refusal::TooLong);
+        }
+        let mut url = Url::parse(written).map_err(|_unreadable| Refusal::InvalidUrl)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refusal::UnsupportedScheme);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal::CredentialsInUrl);
+        }
+        let host = public_host(&mut url)?;
+        let (kind, canonical) = if let Some(youtube) = youtube::read(&url, &host) {
+            match youtube {
+                youtube::Youtube::Video(canonical) => (Kind::Youtube, canonical),
+                youtube::Youtube::NotAVideo => return Err(Refusal::YoutubeNotAVideo),
+            }
+        } else if let Some(canonical) = github::code(&url, &host) {
+            (Kind::Github, canonical)
+        } else {
+            (Kind::Web, web::page(url, written))
+        };
+        Ok(Self {
+            url: canonical.url,
+            identity: canonical.identity,
+            kind,
+        })
+    }
+
+    /// The URL to fetch.
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+
+    /// The key that is the same for every spelling of this URL.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Which tool reads it.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it would be fetched without encryption.
+    pub fn is_plain_http(&self) -> bool {
+        self.url.starts_with("http://")
+    }
+
+    /// The URL, the identity and the kind, without copying.
+    pub fn into_parts(self) -> (String, String, Kind) {
+        (self.url, self.identity, self.kind)
+    }
+}
+
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.url)
+    }
+}
+
+/// Checks the host and takes the dots from its end, which mean the same name.
+fn public_host(url: &mut Url) -> Result<String, Refusal> {
+    let host = match url.host() {
+        None => return Err(Refusal::InvalidUrl),
+        Some(Host::Ipv4(address)) => return public_address(url, IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => return public_address(url, IpAddr::V6(address)),
+        Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
+    };
+    if !host::is_public_name(&host) {
+        return Err(Refusal::PrivateAddress);
+    }
+    if url.host_str() != Some(&host) {
+        url.set_host(Some(&host))
+            .map_err(|_unreadable| Refusal::InvalidUrl)?;
+    }
+    Ok(host)
+}
+
+fn public_address(url: &Url, address: IpAddr) -> Result<String, Refusal> {
+    if is_global(address) {
+        Ok(url.host_str().unwrap_or_default().to_owned())
+    } else {
+        Err(Refusal::PrivateAddress)
+    }
+}
