@@ -10,6 +10,7 @@ use url::Url;
 use crate::{identity::session, problem::Problem};
 
 /// A browser session.
+#[derive(Clone)]
 pub struct Session {
     token: String,
     server_url: Url,
