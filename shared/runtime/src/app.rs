@@ -12,11 +12,12 @@ use nova_store::{Store, Tenant, UserId};
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, GoogleCredentials},
     database,
     http_client::HttpClient,
     identity::Verifier,
     problem::Problem,
+    tokens::TokenSource,
 };
 
 /// A function's surroundings, shared by all its calls.
@@ -26,6 +27,7 @@ pub struct App {
     store: Option<Store>,
     verifier: Option<Verifier>,
     http: HttpClient,
+    tokens: TokenSource,
     clock: Arc<dyn Clock>,
     schema_is_ready: AtomicBool,
 }
@@ -46,12 +48,19 @@ impl App {
         let verifier = config.identity.as_ref().map(|identity| {
             Verifier::new(identity.verifier.clone(), http.clone(), Arc::clone(&clock))
         });
+        let tokens = match &config.google {
+            GoogleCredentials::KeyFile(path) => TokenSource::key_file(path.clone()),
+            GoogleCredentials::MetadataServer(host) => {
+                TokenSource::metadata_server(host.as_deref())
+            }
+        };
         Ok(Arc::new(Self {
             function,
             config,
             store,
             verifier,
             http,
+            tokens,
             clock,
             schema_is_ready: AtomicBool::new(false),
         }))
@@ -70,6 +79,11 @@ impl App {
     /// The outgoing client for machine calls.
     pub fn http(&self) -> &HttpClient {
         &self.http
+    }
+
+    /// Google access tokens; nothing is fetched before the first is needed.
+    pub fn tokens(&self) -> &TokenSource {
+        &self.tokens
     }
 
     /// What time it is.

@@ -15,7 +15,7 @@
 mod environment;
 mod secret;
 
-use std::{fmt, str::FromStr as _, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr as _, time::Duration};
 
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
@@ -41,6 +41,8 @@ pub struct Config {
     pub identity: Option<IdentityConfig>,
     /// Where file contents are.
     pub blobs: BlobsConfig,
+    /// Whose Google access tokens this process uses.
+    pub google: GoogleCredentials,
     /// `MONTHLY_TOOL_CALL_LIMIT`: tool calls a user may make in a month, 0 for no limit. Default 100.
     pub monthly_tool_call_limit: u32,
     /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`.
@@ -121,6 +123,16 @@ pub struct BlobsConfig {
     pub emulator: Option<Url>,
 }
 
+/// Whose Google access tokens this process uses. Nothing is probed: that takes seconds to fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoogleCredentials {
+    /// Those of the service account that the process runs as, from the metadata server
+    /// (`GCE_METADATA_HOST`; Google's own when not set).
+    MetadataServer(Option<String>),
+    /// `GOOGLE_APPLICATION_CREDENTIALS`: those of a service account whose key is in this file.
+    KeyFile(PathBuf),
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -169,6 +181,10 @@ impl Config {
                     "the address of a storage emulator, such as http://127.0.0.1:9023",
                     emulator_address,
                 ),
+            },
+            google: match reader.text("GOOGLE_APPLICATION_CREDENTIALS") {
+                Some(path) => GoogleCredentials::KeyFile(path.into()),
+                None => GoogleCredentials::MetadataServer(reader.text("GCE_METADATA_HOST")),
             },
             monthly_tool_call_limit: reader
                 .parse(
