@@ -149,7 +149,8 @@ impl Cluster {
         let binaries = Binaries::find()?;
         let account = Account::choose()?;
         let parent = place::for_throw_away(&account)?;
-        let template = Some(template::cached(&binaries, &account, &parent).await?);
+        let template =
+            Some(template::cached(&binaries, &account, &place::temporary(&account)?).await?);
         let directory = parent.join(format!("nova-{}", place::random_name()?));
         let socket_directory = directory.clone();
         Ok(Self {
@@ -346,6 +347,8 @@ impl Cluster {
             }
             // Statistics and plans then change only where a test says ANALYZE.
             set("autovacuum", "off");
+            // The log of changes may be held in memory: a quarter of the usual gigabyte.
+            set("max_wal_size", "256MB");
         }
         for (name, value) in &self.settings.more {
             set(name, value);

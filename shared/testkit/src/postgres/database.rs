@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
+use super::dropper::Dropper;
+
 /// Where a server listens: the directory of its unix socket and the port in the socket's name.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
@@ -29,6 +31,8 @@ impl Address {
 }
 
 /// A database of its own for one test, on a throw-away server.
+///
+/// It is dropped with this value, whoever is still connected: hold on to it.
 #[derive(Debug)]
 pub struct Database {
     /// Its name on the server.
@@ -36,6 +40,13 @@ pub struct Database {
     /// Its address for the superuser `postgres`, through the unix socket.
     pub url: String,
     pub(super) address: Address,
+    pub(super) dropper: Dropper,
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.dropper.drop_later(&self.name);
+    }
 }
 
 impl Database {

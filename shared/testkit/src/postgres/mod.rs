@@ -23,6 +23,7 @@ mod account;
 mod binaries;
 mod cluster;
 mod database;
+mod dropper;
 mod leash;
 mod place;
 mod server;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use tokio::sync::OnceCell;
 
 use super::database::{Address, execute};
+use super::dropper::Dropper;
 use super::{Cluster, Database, Settings, Stop, place};
 
 /// A throw-away server.
@@ -15,6 +16,7 @@ use super::{Cluster, Database, Settings, Stop, place};
 /// database has nothing to go on with.
 pub struct Postgres {
     cluster: Cluster,
+    dropper: Dropper,
     /// By key; the value is the name of a database that nobody can connect to any more.
     templates: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
 }
@@ -44,8 +46,10 @@ impl Postgres {
             anyhow::Ok(cluster)
         };
         let cluster = expect("cannot start a PostgreSQL server", cluster.await);
+        let dropper = Dropper::of(cluster.url("postgres", "postgres"));
         Self {
             cluster,
+            dropper,
             templates: Mutex::default(),
         }
     }
@@ -111,32 +115,24 @@ impl Postgres {
 
     /// Makes the database that others are copied from.
     async fn prepare(&self, prepare: impl AsyncFnOnce(String) -> Result<()>) -> Result<String> {
-        let database = self.copy_of("template0").await?;
-        prepare(database.url).await?;
+        let name = self.create("template0").await?;
+        prepare(self.cluster.url("postgres", &name)).await?;
         // A database can be copied only while nobody is connected to it.
         execute(
             &self.url(),
-            format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name),
+            format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
         )
         .await?;
-        execute(
-            &self.url(),
-            format!(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'",
-                database.name
-            ),
-        )
-        .await?;
-        Ok(database.name)
+        let end = format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        execute(&self.url(), end).await?;
+        Ok(name)
     }
 
+    /// A copy that is dropped with the value.
     async fn copy_of(&self, template: &str) -> Result<Database> {
-        let name = format!("nova_{}", place::random_name()?);
-        // Copying files beats logging every page (the default) where nothing is synchronised.
-        let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
-        execute(&self.url(), statement)
-            .await
-            .with_context(|| format!("CREATE DATABASE … TEMPLATE {template}"))?;
+        let name = self.create(template).await?;
         let address = Address {
             directory: self.cluster.socket_directory().to_path_buf(),
             port: self.cluster.port(),
@@ -145,7 +141,18 @@ impl Postgres {
             url: address.url("postgres", &name),
             name,
             address,
+            dropper: self.dropper.clone(),
         })
+    }
+
+    async fn create(&self, template: &str) -> Result<String> {
+        let name = format!("nova_{}", place::random_name()?);
+        // Copying files beats logging every page (the default) where nothing is synchronised.
+        let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+        execute(&self.url(), statement)
+            .await
+            .with_context(|| format!("CREATE DATABASE … TEMPLATE {template}"))?;
+        Ok(name)
     }
 }
 
