@@ -82,7 +82,7 @@ check-spelling: ## typos
 check-dependencies: ## Licences, sources, advisories and bans (cargo-deny); unused ones (cargo-machete)
 	@$(TOOLS)/install cargo-deny cargo-machete
 	@$(TOOLS)/audit
-	$(TARGET)/tools/bin/cargo-machete --with-metadata
+	$(TARGET)/tools/bin/cargo-machete --skip-target-dir
 
 # Prerequisites; they install what is missing where that is allowed, and say what to do where not.
 
