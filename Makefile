@@ -1,7 +1,6 @@
 # `make` alone lists the targets. The longer recipes are scripts in infra/local/tools/.
 
 .DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
 SHELL := /bin/sh
 
 # Variables of the command line: `make run PORT=9090`, `make -s token USER=alice SCOPE=admin`.
