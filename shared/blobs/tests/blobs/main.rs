@@ -1,0 +1,8 @@
+//! Blobs on a real PostgreSQL and an object store that speaks Google's wire, on good days and on bad ones.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod googles_client;
+mod metadata;
+mod read;
+mod support;
+mod write;
