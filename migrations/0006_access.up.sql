@@ -36,7 +36,7 @@ GRANT SELECT, INSERT (id, user_id, article_id, kind, source_key, position, url, 
 GRANT EXECUTE ON FUNCTION ensure_user(), charge_tool_call(text, uuid, bigint, uuid), refund_tool_call(uuid, text),
   monthly_limit(bigint, timestamptz, bigint, bigint) TO nova_research;
 GRANT SELECT, UPDATE (status, title, research_blob_id, extracted_urls, next_source_no) ON articles TO nova_research;
-GRANT SELECT ON article_status_transitions, article_status_history, users, tiers, usage_counters, tool_call_usage TO nova_research;
+GRANT SELECT ON article_status_transitions, article_status_history, users, tiers, usage_counters TO nova_research;
 GRANT SELECT (id, user_id, purpose, bucket, object_name, content_type, state, declared_size, size, crc32c, sha256, generation,
               created_at, committed_at, deleted_at, sweep_at),
       INSERT (id, user_id, purpose, bucket, object_name, content_type, declared_size),
@@ -60,7 +60,7 @@ GRANT SELECT (id, user_id, purpose, bucket, object_name, content_type, state, si
 
 -- One's own usage.
 GRANT EXECUTE ON FUNCTION monthly_limit(bigint, timestamptz, bigint, bigint) TO nova_usage;
-GRANT SELECT ON users, tiers, usage_counters, tool_call_usage TO nova_usage;
+GRANT SELECT ON users, tiers, usage_counters TO nova_usage;
 
 -- Reports over everybody, read only, without contents. (A login's time limit for statements is
 -- set on the login itself: settings of a group are not inherited.)

@@ -148,8 +148,9 @@ DECLARE
 BEGIN
   UPDATE users SET erasing_since = coalesce(erasing_since, now()) WHERE user_id = p_user;
   DELETE FROM articles WHERE user_id = p_user;
+  -- At once, also what the articles have just released; what a sweeper has begun is left to it.
   UPDATE blobs SET state = 'deleting', sweep_at = now()
-   WHERE user_id = p_user AND state IN ('pending', 'committed');
+   WHERE user_id = p_user AND state <> 'deleted' AND delete_attempts = 0;
   -- Counters first: their lock makes a charge that is under way end before its rows are looked for.
   WITH gone AS (DELETE FROM usage_counters WHERE user_id = p_user RETURNING year_month, used, refunded)
   INSERT INTO usage_counters AS kept (user_id, year_month, used, refunded)
