@@ -1,0 +1,21 @@
+//! The schema and the store on a real PostgreSQL, as the roles that functions log in with.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test without its database has nothing to go on with"
+)]
+
+mod articles;
+mod blob_life;
+mod catalogue;
+mod erasure;
+mod errors;
+mod limits;
+mod lint;
+mod plans;
+mod privileges;
+mod reports;
+mod round_trips;
+mod sources;
+mod support;
+mod tenancy;

@@ -1,0 +1,214 @@
+use nova_store::{AnsweredQuery, Error, FoundSource, NewSource, Purpose, SourceKind};
+use uuid::Uuid;
+
+use crate::support::{article, blob, database, store, user, value, within};
+
+fn source(kind: SourceKind, key: &str, position: i64, blob_id: Uuid) -> NewSource {
+    NewSource {
+        id: Uuid::now_v7(),
+        kind,
+        key: key.to_owned(),
+        title: key.to_owned(),
+        position,
+        blob_id,
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_runs_again_replaces_its_sources_and_keeps_their_order() {
+    let database = database().await;
+    let (uploads, tools) = (store(&database, "upload"), store(&database, "research"));
+    let alice = user("alice");
+    let id = article(&uploads, &alice).await;
+    let mut first = Vec::new();
+    for (kind, key, position) in [
+        (SourceKind::LocalFile, "code.py", 1),
+        (SourceKind::ScrapedUrl, "https://b.example/", 2),
+        (SourceKind::ScrapedUrl, "https://a.example/", 1),
+        (
+            SourceKind::GithubIngest,
+            "https://github.com/acme/widgets",
+            1,
+        ),
+        (SourceKind::ScrapedResearchUrl, "https://a.example/", 1),
+    ] {
+        first.push(source(
+            kind,
+            key,
+            position,
+            blob(&tools, &alice, Purpose::Scraped).await,
+        ));
+    }
+    within(&tools, &alice, async |t| t.upsert_sources(id, &first).await)
+        .await
+        .unwrap();
+    let again = source(
+        SourceKind::ScrapedUrl,
+        "https://b.example/",
+        2,
+        blob(&tools, &alice, Purpose::Scraped).await,
+    );
+    within(&tools, &alice, async |t| t.upsert_source(id, &again).await)
+        .await
+        .unwrap();
+    within(&tools, &alice, async |t| t.upsert_source(id, &again).await)
+        .await
+        .unwrap();
+
+    let kept = within(&tools, &alice, async |t| t.document_sources(id).await)
+        .await
+        .unwrap();
+    let titles: Vec<_> = kept
+        .iter()
+        .map(|source| (source.kind, source.title.as_str()))
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            (SourceKind::ScrapedResearchUrl, "https://a.example/"),
+            (SourceKind::GithubIngest, "https://github.com/acme/widgets"),
+            (SourceKind::ScrapedUrl, "https://a.example/"),
+            (SourceKind::ScrapedUrl, "https://b.example/"),
+            (SourceKind::LocalFile, "code.py"),
+        ]
+    );
+    assert_eq!(kept[3].id, first[1].id);
+    assert_eq!(kept[3].blob.id, again.blob_id);
+    // The text that was replaced is the sweeper's; nobody else's is.
+    let released: Vec<Uuid> = value(
+        &database.pool(),
+        "SELECT array_agg(id) FROM blobs WHERE state = 'deleting'",
+    )
+    .await;
+    assert_eq!(released, [first[1].blob_id]);
+
+    let nowhere = within(&tools, &alice, async |t| {
+        t.upsert_source(Uuid::now_v7(), &again).await
+    })
+    .await;
+    assert!(
+        matches!(nowhere, Err(Error::NotFound { what: "article" })),
+        "{nowhere:?}"
+    );
+    let views: i64 = value(
+        &database.pool(),
+        "SELECT (SELECT count(filename) FROM local_files) * 10000 + (SELECT count(url) FROM scraped_urls) * 1000
+              + (SELECT count(github_url) FROM github_ingests) * 100 + (SELECT count(youtube_url) FROM youtube_transcripts) * 10
+              + (SELECT count(url) FROM scraped_research_urls)",
+    )
+    .await;
+    assert_eq!(views, 12101, "the names that users know");
+}
+
+fn round(queries: &[&str], sources: usize) -> Vec<AnsweredQuery> {
+    let answers = |query: &str| {
+        (1..=sources)
+            .map(|n| FoundSource {
+                url: format!("https://{query}.example/{n}"),
+                answer: "yes".to_owned(),
+            })
+            .collect()
+    };
+    queries
+        .iter()
+        .map(|query| AnsweredQuery {
+            query: (*query).to_owned(),
+            sources: answers(query),
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rounds_of_research_at_once_and_delivered_twice_are_numbered_without_gaps() {
+    let database = database().await;
+    let (uploads, tools) = (store(&database, "upload"), store(&database, "research"));
+    let alice = user("alice");
+    let id = article(&uploads, &alice).await;
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let call_id = Uuid::now_v7();
+        for _ in 0..2 {
+            let (tools, alice) = (tools.clone(), alice.clone());
+            running.spawn(async move {
+                let round = round(&["one", "two"], 3);
+                within(&tools, &alice, async |t| {
+                    t.add_research(id, call_id, &round).await
+                })
+                .await
+                .unwrap()
+            });
+        }
+    }
+    let added: u64 = running.join_all().await.into_iter().sum();
+    assert_eq!(added, 48);
+    let numbers: Vec<i64> = value(
+        &database.pool(),
+        "SELECT array_agg(source_no ORDER BY source_no) FROM research_sources",
+    )
+    .await;
+    assert_eq!(numbers, (1..=48).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn results_stand_by_question_and_only_those_kept_once_they_were_judged() {
+    let database = database().await;
+    let (uploads, tools) = (store(&database, "upload"), store(&database, "research"));
+    let alice = user("alice");
+    let id = article(&uploads, &alice).await;
+    for queries in [["one", "two"], ["three", "one"]] {
+        let round = round(&queries, 2);
+        assert_eq!(
+            within(&tools, &alice, async |t| t
+                .add_research(id, Uuid::now_v7(), &round)
+                .await)
+            .await
+            .unwrap(),
+            4
+        );
+    }
+    let order = async || {
+        let results = within(&tools, &alice, async |t| t.research_results(id).await)
+            .await
+            .unwrap();
+        results
+            .into_iter()
+            .map(|result| (result.query, result.source_no))
+            .collect::<Vec<_>>()
+    };
+    let expected = |rows: &[(&str, i64)]| {
+        rows.iter()
+            .map(|(query, n)| ((*query).to_owned(), *n))
+            .collect::<Vec<_>>()
+    };
+    let all = [
+        ("one", 1),
+        ("one", 2),
+        ("one", 7),
+        ("one", 8),
+        ("two", 3),
+        ("two", 4),
+        ("three", 5),
+        ("three", 6),
+    ];
+    assert_eq!(order().await, expected(&all));
+    assert_eq!(
+        within(&tools, &alice, async |t| t
+            .keep_research(id, &[8, 3, 99])
+            .await)
+        .await
+        .unwrap(),
+        2
+    );
+    assert_eq!(order().await, expected(&[("one", 8), ("two", 3)]));
+    assert_eq!(
+        within(&tools, &alice, async |t| t.keep_research(id, &[]).await)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        order().await,
+        expected(&[]),
+        "none kept is not the same as none judged"
+    );
+}
