@@ -6,7 +6,8 @@ SHELL := /bin/sh
 # Variables of the command line: `make run PORT=9090`, `make -s token USER=alice SCOPE=admin`.
 PORT ?= 8080
 SCOPE ?=
-PROCESSES ?=
+# Anything but 0: each function is the program that is deployed, in a process of its own.
+PROCESSES ?= 0
 PROFILE ?= dev
 
 # Every login has USER in its environment, often root; only the one that was typed is meant.
@@ -15,31 +16,30 @@ WHO := $(if $(filter command,$(origin USER)),$(USER),alice)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := infra/local/tools
 NOVA_LOCAL = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/nova-local
+STATE := $(or $(NOVA_STATE),.nova)
 
 export PORT
-ifneq ($(PROCESSES),)
-export PROCESSES
-endif
 
 ##@ Use it
 
 run: postgres ## Build and run the local cloud until Ctrl-C (PORT=8080 PROCESSES=1 PROFILE=release)
-	@cargo build --profile $(PROFILE) --package nova-local
-	@exec $(NOVA_LOCAL) run
+	@cargo build --profile $(PROFILE) $(if $(filter 0,$(PROCESSES)),--package nova-local,--workspace --bins)
+	@exec $(NOVA_LOCAL) run $(if $(filter 0,$(PROCESSES)),,--processes)
 
 token: export WHO := $(WHO)
 token: export SCOPE := $(SCOPE)
-token: build-quietly ## Print an access token (USER=alice SCOPE=admin)
+token: $(NOVA_LOCAL) ## Print an access token (USER=alice SCOPE=admin)
 	@exec $(NOVA_LOCAL) token --user "$$WHO" $${SCOPE:+--scope "$$SCOPE"}
 
-database-url: build-quietly ## Print the URL of the running local database
+database-url: $(NOVA_LOCAL) ## Print the URL of the running local database
 	@exec $(NOVA_LOCAL) database-url
 
 demo: ## Upload, extract, compile and download with curl, against a running `make run`
 	@exec $(TOOLS)/demo
 
 clean-local: ## Remove the local cloud's database, files and keys (.nova/)
-	rm -rf .nova
+	@! $(NOVA_LOCAL) database-url >/dev/null 2>&1 || { echo 'It is running: stop `make run` first.' >&2; exit 1; }
+	rm -rf '$(STATE)'
 
 ##@ Change it
 
@@ -94,7 +94,8 @@ chromium:
 tools:
 	@$(TOOLS)/install cargo-deny cargo-machete typos
 
-build-quietly:
+# Only where there is none: a token comes from the program that runs, not from what is being edited.
+$(NOVA_LOCAL):
 	@cargo build --profile $(PROFILE) --package nova-local --quiet
 
 help:
@@ -103,4 +104,4 @@ help:
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run token database-url demo clean-local test check fmt prepare bench check-format check-lints \
-	check-docs check-sql check-spelling check-dependencies postgres chromium tools build-quietly help
+	check-docs check-sql check-spelling check-dependencies postgres chromium tools help
