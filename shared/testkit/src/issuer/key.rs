@@ -177,11 +177,10 @@ fn from_pem(text: &str) -> anyhow::Result<Vec<u8>> {
 
 /// Writes a whole file or nothing, and leaves alone what another process wrote first.
 fn write_once(path: &Path, text: &str) -> anyhow::Result<()> {
-    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    let draft = path.with_extension(format!("{}.draft", random_text()));
     let mut file = fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&draft)?;
     file.write_all(text.as_bytes())?;
