@@ -58,10 +58,8 @@ pub(super) async fn ensure(
         )));
     }
     if !found.history {
-        let create = format!(
-            "begin; set local role {OWNER}; {}; commit",
-            history::CREATE_TABLE
-        );
+        // One message is one transaction, unless the caller has opened one.
+        let create = format!("set role {OWNER}; {}; reset role", history::CREATE_TABLE);
         sqlx::raw_sql(sqlx::AssertSqlSafe(create))
             .execute(connection)
             .await

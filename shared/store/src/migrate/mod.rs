@@ -41,6 +41,7 @@ mod status;
 mod step;
 mod wait;
 
+pub use self::check::Difference;
 pub use self::embedded::{MIGRATIONS, SCHEMA};
 pub use self::error::Error;
 pub use self::file::{Migration, Source};
