@@ -31,14 +31,14 @@ async fn five_runners_on_an_empty_database_do_the_work_once_and_all_succeed() {
         let list = if round % 4 == 0 { SLOW_INDEX } else { LIST };
         let database = database().await;
         let migrator = migrator_of(&database, list);
-        let (a, b, c, d, e) = tokio::join!(
+        let reports = tokio::join!(
             migrator.up(None),
             migrator.up(None),
             migrator.up(None),
             migrator.up(None),
             migrator.up(None)
         );
-        let reports = [a, b, c, d, e].map(Result::unwrap);
+        let reports = <[_; 5]>::from(reports).map(Result::unwrap);
         let applied: usize = reports.iter().map(|report| report.steps.len()).sum();
         assert_eq!(
             applied, 4,
