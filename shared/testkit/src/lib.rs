@@ -7,3 +7,4 @@ pub mod chromium;
 pub mod issuer;
 pub mod objects;
 pub mod postgres;
+pub mod proxy;

@@ -121,10 +121,10 @@ impl Cluster {
             if unfinished.exists() {
                 fs::remove_dir_all(&unfinished)?;
             }
-            template::initdb(&binaries, &account, &unfinished).await?;
+            template::initdb(&binaries, &account, &unfinished, &[]).await?;
             fs::rename(&unfinished, &data)?;
         }
-        let socket_directory = place::socket_directory(&directory, &account)?;
+        let socket_directory = place::socket_directory(&directory);
         Ok(Self {
             binaries,
             account,
@@ -149,8 +149,7 @@ impl Cluster {
         let binaries = Binaries::find()?;
         let account = Account::choose()?;
         let parent = place::for_throw_away(&account)?;
-        let template =
-            Some(template::cached(&binaries, &account, &place::temporary(&account)?).await?);
+        let template = Some(template::cached(&binaries, &account, &parent).await?);
         let directory = parent.join(format!("nova-{}", place::random_name()?));
         let socket_directory = directory.clone();
         Ok(Self {
@@ -176,7 +175,6 @@ impl Cluster {
             "the server in {} runs already",
             self.directory.display()
         );
-        self.leash = None;
         self.port = match self.settings.tcp_port {
             None => SOCKET_PORT,
             Some(0) => free_port()?,
@@ -185,36 +183,25 @@ impl Cluster {
         let log = self.log();
         let written_before = fs::metadata(&log).map_or(0, |log| log.len());
         let data = self.directory.join("data");
-        let throw_away = self.template.is_some();
-        let parent = self.directory.parent().unwrap_or(Path::new("/"));
-        let leash = self.leash.insert(Leash::start(
-            self.account
-                .command("/bin/sh", if throw_away { parent } else { &self.directory }),
-            &Orders {
-                at_end: if throw_away {
-                    Stop::Immediate
-                } else {
-                    Stop::Fast
-                }
-                .signal(),
-                remove: throw_away.then_some(self.directory.as_path()),
-                template: self.template.as_deref(),
-                data: &data,
-                log: &log,
-            },
-            &self.server_command(&data),
-        )?);
+        let new = self.hold(&data, &log)?;
+        if let Some(old) = self.leash.replace(new) {
+            old.release()?;
+        }
 
         let deadline = Instant::now() + START_DEADLINE;
         let socket = self
             .socket_directory
             .join(format!(".s.PGSQL.{}", self.port));
         loop {
-            if is_ready(&data, leash.server_id()) && UnixStream::connect(&socket).is_ok() {
+            if is_ready(&data, self.leash.as_ref().and_then(Leash::server_id))
+                && UnixStream::connect(&socket).is_ok()
+            {
                 break;
             }
-            let ended = leash.has_ended();
+            let ended = !self.is_running();
             if ended || Instant::now() > deadline {
+                // Read first: a throw-away server's log goes with its leash.
+                let log = tail(&log, written_before);
                 self.leash = None;
                 bail!(
                     "PostgreSQL {} in {} (as {}); its log ends with:\n{}",
@@ -225,7 +212,7 @@ impl Cluster {
                     },
                     self.directory.display(),
                     self.account.name(),
-                    tail(&log, written_before),
+                    log,
                 );
             }
             tokio::time::sleep(POLL).await;
@@ -243,7 +230,7 @@ impl Cluster {
     ///
     /// When it does not end, not even after it was told to drop everything.
     pub async fn stop(&mut self, how: Stop) -> Result<()> {
-        let Some(mut leash) = self.leash.take() else {
+        let Some(leash) = &mut self.leash else {
             return Ok(());
         };
         for signal in [how.signal(), Stop::Immediate.signal()] {
@@ -261,7 +248,7 @@ impl Cluster {
             "PostgreSQL in {} does not end",
             self.directory.display()
         );
-        leash.release()
+        Ok(())
     }
 
     /// Whether the server runs.
@@ -313,6 +300,39 @@ impl Cluster {
         &self.binaries
     }
 
+    /// Starts the server's processes, tied to this one.
+    fn hold(&self, data: &Path, log: &Path) -> Result<Leash> {
+        let own_sockets = self.socket_directory != self.directory;
+        if own_sockets {
+            place::make_socket_directory(&self.socket_directory, &self.account)?;
+        }
+        let throw_away = self.template.is_some();
+        // A throw-away server's directory is made by its leash, so that it is never without one.
+        let exists = if throw_away {
+            self.directory.parent()
+        } else {
+            Some(self.directory.as_path())
+        };
+        let at_end = if throw_away {
+            Stop::Immediate
+        } else {
+            Stop::Fast
+        };
+        Leash::start(
+            self.account
+                .command("/bin/sh", exists.unwrap_or(Path::new("/"))),
+            &Orders {
+                at_end: at_end.signal(),
+                remove: throw_away.then_some(self.directory.as_path()),
+                sockets: own_sockets.then_some(self.socket_directory.as_path()),
+                template: self.template.as_deref(),
+                data,
+                log,
+            },
+            &self.server_command(data),
+        )
+    }
+
     /// The server's command line. The settings are here and not in the data directory, so that
     /// they are the same whoever made that.
     fn server_command(&self, data: &Path) -> Command {
@@ -342,9 +362,12 @@ impl Cluster {
         set("timezone", "UTC");
         set("log_timezone", "UTC");
         if self.template.is_some() {
-            for name in ["fsync", "synchronous_commit", "full_page_writes"] {
-                set(name, "off");
-            }
+            // Nothing waits for a disk. Commits still reach the system before they are
+            // acknowledged, as synchronous_commit stays on: tests crash servers, not machines.
+            set("fsync", "off");
+            set("full_page_writes", "off");
+            // Shared memory in the server's own directory, which is sure to be removed.
+            set("dynamic_shared_memory_type", "mmap");
             // Statistics and plans then change only where a test says ANALYZE.
             set("autovacuum", "off");
             // The log of changes may be held in memory: a quarter of the usual gigabyte.

@@ -1,5 +1,6 @@
 //! One test's own database.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,11 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// The file of the unix socket.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.directory.join(format!(".s.PGSQL.{}", self.port))
+    }
+
     /// `localhost` is there for libpq and sqlx to have a host; both then take the one of the query.
     pub(super) fn url(&self, user: &str, database: &str) -> String {
         let user: String = url::form_urlencoded::byte_serialize(user.as_bytes())
@@ -53,6 +59,16 @@ impl Database {
     /// Its address for another role; the socket asks for no password.
     pub fn url_as(&self, user: &str) -> String {
         self.address.url(user, &self.name)
+    }
+
+    /// Its address for the superuser at another place, such as a proxy before the server's socket.
+    pub fn url_at(&self, proxy: SocketAddr) -> String {
+        format!("postgres://postgres@{proxy}/{}", self.name)
+    }
+
+    /// The unix socket of its server, as the upstream of a proxy.
+    pub fn socket(&self) -> PathBuf {
+        self.address.socket()
     }
 
     /// A small pool of the superuser's connections.

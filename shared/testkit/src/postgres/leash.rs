@@ -18,6 +18,8 @@ pub(super) struct Orders<'a> {
     pub(super) at_end: &'static str,
     /// A directory that is removed then.
     pub(super) remove: Option<&'a Path>,
+    /// A directory of nothing but sockets that is removed then.
+    pub(super) sockets: Option<&'a Path>,
     /// What is copied to `data` when there is nothing yet.
     pub(super) template: Option<&'a Path>,
     /// The server's data directory.
@@ -51,6 +53,7 @@ impl Leash {
             .args(server.get_args())
             .env("at_end", orders.at_end)
             .env("remove", path(orders.remove))
+            .env("sockets", path(orders.sockets))
             .env("template", path(orders.template))
             .env("data", orders.data)
             .env("log", orders.log)
@@ -83,7 +86,7 @@ impl Leash {
         writeln!(orders, "{name}").context("the leash is broken")
     }
 
-    /// Lets go of a server that has ended, and leaves its files alone.
+    /// Lets go of a server that has ended, and leaves its files to another leash.
     pub(super) fn release(mut self) -> Result<()> {
         self.signal("keep")
     }

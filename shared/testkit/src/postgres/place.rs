@@ -28,7 +28,7 @@ const THROW_AWAY_NAME: usize = "/nova-".len() + 32;
 /// disk. On a disk, the 300 files of each database can take fifteen times as long.
 pub(super) fn for_throw_away(account: &Account) -> Result<PathBuf> {
     let memory = Path::new("/dev/shm");
-    let wanted_by_user = std::env::var_os("TMPDIR").is_some();
+    let wanted_by_user = std::env::var_os("TMPDIR").is_some_and(|it| !it.is_empty());
     if !wanted_by_user
         && free_bytes(memory) > Some(ENOUGH_MEMORY_BYTES)
         && account.can_write(memory)
@@ -120,22 +120,27 @@ pub(super) fn durable(wanted: &Path, account: &Account) -> Result<PathBuf> {
 }
 
 /// The directory for the unix socket: the server's own, or a short one below `/tmp`.
-pub(super) fn socket_directory(directory: &Path, account: &Account) -> Result<PathBuf> {
-    if directory.as_os_str().len() + SOCKET_NAME.len() <= LONGEST_SOCKET_PATH && is_plain(directory)
-    {
-        return Ok(directory.to_path_buf());
+pub(super) fn socket_directory(directory: &Path) -> PathBuf {
+    let length = directory.as_os_str().len() + SOCKET_NAME.len();
+    if length <= LONGEST_SOCKET_PATH && is_plain(directory) {
+        directory.to_path_buf()
+    } else {
+        Path::new("/tmp").join(format!("nova-{}", short_hash(directory)))
     }
-    let short = Path::new("/tmp").join(format!("nova-{}", short_hash(directory)));
-    if !short.is_symlink() && !short.exists() {
-        make_private(&short, account)?;
+}
+
+/// Makes the short directory below `/tmp`.
+pub(super) fn make_socket_directory(directory: &Path, account: &Account) -> Result<()> {
+    if fs::symlink_metadata(directory).is_err() {
+        make_private(directory, account)?;
     }
     ensure!(
-        is_private(&short, account)?,
+        is_private(directory, account)?,
         "{} is not a directory that only {} can enter; remove it",
-        short.display(),
+        directory.display(),
         account.name(),
     );
-    Ok(short)
+    Ok(())
 }
 
 /// Makes a directory that only the account (and root) can enter.

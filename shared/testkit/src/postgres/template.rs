@@ -34,11 +34,16 @@ fn options() -> [&'static str; 6] {
     ]
 }
 
-/// Makes a data directory at `data`, saved to the disk.
-pub(super) async fn initdb(binaries: &Binaries, account: &Account, data: &Path) -> Result<()> {
+/// Makes a data directory at `data`, saved to the disk if not told otherwise.
+pub(super) async fn initdb(
+    binaries: &Binaries,
+    account: &Account,
+    data: &Path,
+    more: &[&str],
+) -> Result<()> {
     let parent = data.parent().context("no directory for initdb")?;
     let mut command = account.command(binaries.path("initdb"), parent);
-    command.arg("-D").arg(data).args(options());
+    command.arg("-D").arg(data).args(options()).args(more);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await?
         .with_context(|| {
@@ -96,8 +101,11 @@ pub(super) async fn cached(
         .duration_since(SystemTime::UNIX_EPOCH)?
         .as_secs()
         / PERIOD.as_secs();
+    // What was not saved to the disk is whole until the machine starts again.
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let saved: &[&str] = if boot.is_empty() { &[] } else { &["--no-sync"] };
     let made_with = format!(
-        "{} {} {}",
+        "{} {} {} {boot}",
         binaries.directory().display(),
         binaries.version(),
         options().join(" ")
@@ -111,7 +119,7 @@ pub(super) async fn cached(
     }
     remove_old(&cache);
     let building = cache.join(format!("building-{}", place::random_name()?));
-    initdb(binaries, account, &building).await?;
+    initdb(binaries, account, &building, saved).await?;
     if let Err(error) = fs::rename(&building, &template) {
         fs::remove_dir_all(&building)?;
         if !template.join("PG_VERSION").exists() {
