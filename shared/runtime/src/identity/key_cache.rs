@@ -120,16 +120,17 @@ impl KeyCache {
         }
     }
 
-    /// The keys after one more fetch, because a token names one that is not in the set; `None` if
-    /// the last fetch was a moment ago or this one fails.
-    pub(super) async fn after_unknown_key(&self) -> Option<CurrentKeys> {
-        let asked_at = self.clock.now();
+    /// Newer keys than those of generation `seen`, because a token names one that is not among
+    /// them; `None` if the last fetch was a moment ago or this one fails.
+    pub(super) async fn newer_than(&self, seen: u64) -> Option<CurrentKeys> {
         let _flight = self.flight.lock().await;
+        // Another request may have fetched while this one waited for its turn.
+        if let Some(newer) = self.fresh().filter(|current| current.generation != seen) {
+            return Some(newer);
+        }
         let attempted_at = self.state().attempted_at;
         if self.is_within(attempted_at, FORCED_INTERVAL) {
-            // Another request may have fetched while this one waited for its turn.
-            let is_news = attempted_at.is_some_and(|at| at >= asked_at);
-            return is_news.then(|| self.fresh()).flatten();
+            return None;
         }
         match self.refresh().await {
             Ok(current) => Some(current),

@@ -190,7 +190,7 @@ impl Verifier {
             if current.keys.has_id(id) {
                 return Err(TokenError::Algorithm(format!("{:?}", jws.algorithm)));
             }
-            if let Some(newer) = self.keys.after_unknown_key().await {
+            if let Some(newer) = self.keys.newer_than(current.generation).await {
                 current = newer;
             }
         }

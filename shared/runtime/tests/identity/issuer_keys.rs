@@ -117,6 +117,23 @@ async fn many_first_tokens_of_a_new_key_are_all_accepted_with_one_fetch() {
 }
 
 #[tokio::test]
+async fn a_token_that_arrives_while_its_key_is_being_fetched_waits_for_it() {
+    let trust = Trust::new().await;
+    assert!(trust.accepts(&trust.token()).await);
+    trust.clock.advance(FORCED);
+    trust.issuer.rotate_to(SigningKey::generate().unwrap());
+    trust.issuer.set_delay(Duration::from_millis(200));
+    let (first, second) = (trust.token(), trust.token());
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        trust.clock.advance(Duration::from_millis(50));
+        trust.accepts(&second).await
+    };
+    assert_eq!(tokio::join!(trust.accepts(&first), later), (true, true));
+    assert_eq!(trust.issuer.requests(KEY_SET), 2);
+}
+
+#[tokio::test]
 async fn while_the_issuer_is_down_known_keys_work_for_a_day_and_no_longer() {
     let trust = Trust::new().await;
     let token = trust.long_token();

@@ -126,6 +126,10 @@ impl Issuer {
                 return reply::not_found();
             };
             issuer.0.state.count(&path);
+            let delay = issuer.0.state.delay();
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             if let Some(fault) = issuer.0.state.fault() {
                 return fault.answer().await;
             }

@@ -23,6 +23,7 @@ struct Mutable {
     key_set_max_age: Duration,
     clock_ahead: Duration,
     fault: Option<Fault>,
+    delay: Duration,
     requests: HashMap<String, usize>,
 }
 
@@ -34,6 +35,7 @@ impl State {
             key_set_max_age: Duration::from_mins(5),
             clock_ahead: Duration::ZERO,
             fault: None,
+            delay: Duration::ZERO,
             requests: HashMap::new(),
         }))
     }
@@ -56,6 +58,10 @@ impl State {
 
     pub(super) fn fault(&self) -> Option<Fault> {
         self.lock().fault
+    }
+
+    pub(super) fn delay(&self) -> Duration {
+        self.lock().delay
     }
 
     pub(super) fn count(&self, path: &str) {
@@ -108,6 +114,11 @@ impl Issuer {
     /// Misbehaves from now on; `None` ends it.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.0.state.lock().fault = fault;
+    }
+
+    /// Thinks this long before each answer from now on.
+    pub fn set_delay(&self, delay: Duration) {
+        self.0.state.lock().delay = delay;
     }
 
     /// What the key set's `Cache-Control` says from now on.
