@@ -1,1 +1,102 @@
-//! Being built.
+//! Finds what a guideline refers to: repositories, videos, web pages, local files.
+
+use std::sync::Arc;
+
+use futures_util::{TryStreamExt as _, future::BoxFuture};
+use nova_blobs::Blobs;
+use nova_research::guideline::{Extraction, Guideline, Skipped};
+use nova_runtime::{App, ConfigError, Function, Problem, Routes, Tool, ToolCall};
+use nova_store::ArticleStatus;
+use serde::{Deserialize, Serialize};
+
+/// The function.
+pub const FUNCTION: Function = Function::service(
+    "extract_guidelines_urls",
+    "Finds the links and local files that an article guideline refers to.",
+    set_up,
+)
+.with_database();
+
+fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
+    Ok(Routes::new().tool(
+        app,
+        ExtractGuidelinesUrls {
+            blobs: Blobs::from_app(app)?,
+        },
+    ))
+}
+
+struct ExtractGuidelinesUrls {
+    blobs: Blobs,
+}
+
+/// No arguments beside the article.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {}
+
+#[derive(Serialize)]
+struct Answer {
+    status: &'static str,
+    github_sources_count: usize,
+    youtube_sources_count: usize,
+    web_sources_count: usize,
+    local_files_count: usize,
+    /// What was left out, and why.
+    skipped: Vec<Skipped>,
+    message: String,
+}
+
+impl Tool for ExtractGuidelinesUrls {
+    const NAME: &'static str = "extract_guidelines_urls";
+    type Arguments = Arguments;
+    type Answer = Answer;
+
+    fn run(&self, call: ToolCall, _: Arguments) -> BoxFuture<'_, Result<Answer, Problem>> {
+        Box::pin(async move {
+            let article = call.article.id;
+            let content = self.blobs.read(&call.article.guideline, None).await?;
+            let bytes = content.stream.try_fold(Vec::new(), collect).await?;
+            let guideline = Guideline::parse(bytes).map_err(Problem::internal)?;
+
+            let extraction = guideline.extract();
+
+            let urls = serde_json::to_value(&extraction).map_err(Problem::internal)?;
+            let mut tenant = call.tenant().await?;
+            tenant.save_extracted_urls(article, &urls).await?;
+            tenant
+                .advance(article, ArticleStatus::ExtractingUrls)
+                .await?;
+            tenant.commit().await?;
+            Ok(Answer::new(extraction))
+        })
+    }
+}
+
+async fn collect(mut all: Vec<u8>, chunk: impl AsRef<[u8]>) -> Result<Vec<u8>, nova_blobs::Error> {
+    all.extend_from_slice(chunk.as_ref());
+    Ok(all)
+}
+
+impl Answer {
+    fn new(found: Extraction) -> Self {
+        let (github, youtube) = (found.github_urls.len(), found.youtube_videos_urls.len());
+        let (web, local) = (found.other_urls.len(), found.local_file_paths.len());
+        let mut message = format!(
+            "Found {github} GitHub, {youtube} YouTube and {web} other links, and {local} local files."
+        );
+        if !found.skipped.is_empty() {
+            let count = found.skipped.len();
+            message.push_str(&format!(" {count} were left out; `skipped` says why."));
+        }
+        Self {
+            status: "success",
+            github_sources_count: github,
+            youtube_sources_count: youtube,
+            web_sources_count: web,
+            local_files_count: local,
+            skipped: found.skipped,
+            message,
+        }
+    }
+}

@@ -55,6 +55,11 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
         tracing::error!(%error, "an answer could not be written as JSON");
         b"null".to_vec()
     });
+    json_text(status, text)
+}
+
+/// An answer that is JSON already.
+pub(crate) fn json_text(status: StatusCode, text: impl Into<Bytes>) -> Response {
     let mut response = Response::new(full(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

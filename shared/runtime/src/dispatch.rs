@@ -14,7 +14,7 @@ use crate::{
     app::App,
     body::{Request, Response, empty},
     call::{Call, prefers_html},
-    identity::{self, Identity},
+    identity::{self, Identity, TokenError},
     problem::Problem,
     routes::{Access, Route, Routes, matches},
     serve::Answer,
@@ -181,8 +181,11 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
         Access::Page(_) => Session::of(parts, &app.config().server_url),
         _ => None,
     };
-    let bearer = identity::bearer_token(&parts.headers)
-        .map_err(|error| Problem::bad_request(error.public_text()).caused_by(error))?;
+    let refused = |error: TokenError| {
+        let problem = Problem::unauthorized(error.public_text()).caused_by(error);
+        challenge(app, access, Some("invalid_token"), problem)
+    };
+    let bearer = identity::bearer_token(&parts.headers).map_err(refused)?;
     let Some(token) = bearer.or_else(|| session.as_ref().map(Session::token)) else {
         return match access {
             Access::Page(_) if wants_a_page(parts) => Ok(Admitted::SendTo(sign_in(parts))),
@@ -206,10 +209,7 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
         Err(_expired) if bearer.is_none() && wants_a_page(parts) => {
             return Ok(Admitted::SendTo(sign_in(parts)));
         }
-        Err(error) => {
-            let problem = Problem::unauthorized(error.public_text()).caused_by(error);
-            return Err(challenge(app, access, Some("invalid_token"), problem));
-        }
+        Err(error) => return Err(refused(error)),
     };
     if !identity.may(access.scopes()) {
         let problem = Problem::insufficient_scope(access.scopes());

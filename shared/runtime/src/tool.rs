@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    body::json,
+    body::{Response, json_text},
     call::{Call, parse_id},
     identity::Scope,
     problem::Problem,
@@ -83,7 +83,7 @@ impl ToolCall {
 }
 
 /// A tool with its arguments, ready to run.
-type Step = Box<dyn FnOnce(ToolCall) -> BoxFuture<'static, Result<Value, Problem>> + Send>;
+type Step = Box<dyn FnOnce(ToolCall) -> BoxFuture<'static, Result<String, Problem>> + Send>;
 
 /// Reads a tool's arguments.
 type Prepare = dyn Fn(Map<String, Value>) -> Result<Step, Problem> + Send + Sync;
@@ -109,7 +109,8 @@ impl Registered {
             let step: Step = Box::new(move |call| {
                 Box::pin(async move {
                     let answer = tool.run(call, arguments).await?;
-                    serde_json::to_value(&answer).map_err(Problem::internal)
+                    // As text at once: the fields keep the order in which the tool declares them.
+                    serde_json::to_string(&answer).map_err(Problem::internal)
                 })
             });
             Ok(step)
@@ -127,7 +128,7 @@ impl Registered {
         user: UserId,
         call_id: Uuid,
         arguments: Value,
-    ) -> Result<(Value, Usage), Problem> {
+    ) -> Result<(String, Usage), Problem> {
         let Value::Object(mut arguments) = arguments else {
             return Err(Problem::bad_request("The arguments must be a JSON object."));
         };
@@ -203,12 +204,12 @@ impl Registered {
         })
     }
 
-    async fn answer(&self, mut call: Call) -> Result<crate::body::Response, Problem> {
+    async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
         let user = call.user()?.clone();
         let call_id = call.call_id()?;
         let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
         let (answer, usage) = self.call(user, call_id, arguments).await?;
-        let mut response = json(StatusCode::OK, &answer);
+        let mut response = json_text(StatusCode::OK, answer);
         response.headers_mut().extend(rate_limit(&usage));
         Ok(response)
     }

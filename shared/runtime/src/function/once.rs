@@ -79,7 +79,7 @@ impl Once {
             [tool] => {
                 let id = call_id(&identity.user, None)?;
                 let (answer, _usage) = tool.call(identity.user, id, value).await?;
-                full(answer.to_string())
+                full(answer)
             }
             _ => self.route(app, routes, identity, value).await?,
         };
