@@ -1,5 +1,4 @@
-// Makes the form kinder; it works without this. What is checked here the server checks again:
-// here it only saves the wait. Everything said goes through textContent.
+// Makes the form kinder; it works without. The server checks again all that is checked here.
 "use strict";
 document.documentElement.classList.add("js");
 document.addEventListener("DOMContentLoaded", () => {
@@ -30,8 +29,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // Answers the bytes to send, or throws the reason why not.
   const read = async (source, name) => {
-    const typed = /^text\/(markdown|x-markdown|plain)$/.test(source.type);
-    if (!typed && !/\.(md|markdown|txt)$/i.test(name)) {
+    if (source.name && !/\.(md|markdown|mdown|txt)$/i.test(name)) {
       throw Error(`${name} is neither Markdown nor plain text. Choose a .md, .markdown or .txt file.`);
     }
     if (source.size > limit) {
@@ -51,9 +49,9 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const show = () => {
     const chosen = file.files[0];
-    zone.classList.toggle("chosen", Boolean(chosen));
+    zone.classList.toggle("chosen", !!chosen);
     the("remove").hidden = !chosen;
-    the("paste").hidden = Boolean(chosen); // what is seen is what is sent
+    the("paste").hidden = !!chosen; // what is seen is what is sent
     the("choice").textContent = chosen ? chosen.name : invitation;
     the("choice-more").textContent = chosen ? inWords(chosen.size) : "or drop it here";
   };
@@ -86,33 +84,27 @@ document.addEventListener("DOMContentLoaded", () => {
     say("No file is chosen.");
   });
 
-  // The whole window takes a drop, so that a near miss does not replace the page by the file.
-  const carriesFiles = (event) => Array.from(event.dataTransfer.types).includes("Files");
-  addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
+  // The whole window takes a drop: a near miss must not replace the page.
+  const drag = (event) => {
+    const files = event.dataTransfer;
+    if (event.relatedTarget && event.type === "dragleave" || !files.types.includes("Files")) return;
     event.preventDefault();
-    zone.classList.add("over");
-  });
-  addEventListener("dragleave", (event) => { if (!event.relatedTarget) zone.classList.remove("over"); });
-  addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    zone.classList.remove("over");
-    if (request || the("compose").hidden) return;
-    if (event.dataTransfer.files.length !== 1) return refuse("Drop one file; an article has one guideline.");
-    file.files = event.dataTransfer.files;
+    zone.classList.toggle("over", event.type === "dragover");
+    if (event.type !== "drop" || request || the("compose").hidden) return;
+    if (files.files.length !== 1) return refuse("Drop one file; an article has one guideline.");
+    file.files = files.files;
     choose();
-  });
+  };
+  for (const type of ["dragover", "dragleave", "drop"]) addEventListener(type, drag);
 
   const busy = (name) => {
     const focused = document.activeElement;
-    the("send").hidden = Boolean(name);
     the("sending").hidden = !name;
-    file.disabled = text.disabled = the("remove").disabled = Boolean(name);
-    the("sending-what").textContent = name ? `Uploading ${name}` : "";
+    the("send").hidden = file.disabled = text.disabled = the("remove").hidden = !!name;
+    the("sending-what").textContent = `Uploading ${name}`;
     progress(0);
-    if (name && focused === the("send")) the("cancel").focus();
-    if (!name && focused === the("cancel")) the("send").focus();
+    if (!name) show();
+    if (focused === the(name ? "send" : "cancel")) the(name ? "cancel" : "send").focus();
   };
   const progress = (percent) => {
     the("bar").value = percent;
@@ -121,9 +113,9 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const send = (bytes, name) => {
     const body = new FormData();
-    body.append("csrf_token", form.elements.csrf_token.value); // first: it is checked before the file is read
+    body.append("csrf_token", form.elements.csrf_token.value); // must come first
     body.append("file", new Blob([bytes], { type: "text/markdown" }), name);
-    key ||= Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    key ||= Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
 
     request = new XMLHttpRequest();
     request.open("POST", form.action);
@@ -133,15 +125,14 @@ document.addEventListener("DOMContentLoaded", () => {
     request.upload.onload = () => { the("percent").textContent = "saving …"; };
     request.onload = () => {
       const { status } = request;
-      let answer = null;
-      try { answer = JSON.parse(request.responseText); } catch { /* not from Nova: a proxy's page */ }
-      if (status < 300 && answer && answer.article_id) return finish(answer);
-      const words = answer && (answer.detail || answer.title);
-      stop(words || `The server answered ${status}. Try again in a moment.`,
-        answer && answer.request_id || request.getResponseHeader("X-Request-Id"), status === 401);
+      let answer = {};
+      try { answer = JSON.parse(request.responseText) || answer; } catch { /* not from Nova: a proxy's page */ }
+      if (status < 300 && answer.article_id) return finish(answer);
+      const words = answer.detail || `The server answered ${status}. Try again in a moment.`;
+      stop(words, answer.request_id, status === 401);
     };
     request.onerror = () => stop("Nova cannot be reached. Your text is still here: try again in a moment.");
-    request.onabort = () => { stop(); say("The upload was cancelled."); };
+    request.onabort = () => { stop(); say("Upload cancelled."); };
     request.send(body);
     say(`Uploading ${name}.`);
   };
@@ -192,12 +183,11 @@ document.addEventListener("DOMContentLoaded", () => {
         await navigator.clipboard.writeText(source.textContent);
         getSelection().removeAllRanges();
         button.textContent = "Copied";
-        say("Copied.");
-      } catch { // no permission, or not https: the text stays selected
-        say("Selected. Press Ctrl or Command and C to copy.");
-        button.textContent = "Ctrl C";
+      } catch { // not allowed: the text stays selected
+        button.textContent = "Press Ctrl C";
       }
-      setTimeout(() => { button.textContent = "Copy"; say(""); }, 2500);
+      say(button.textContent);
+      setTimeout(() => { button.textContent = "Copy"; }, 2500);
     });
   }
 

@@ -53,13 +53,15 @@ impl Browser {
             .map(drop)
     }
 
-    /// Lets the page write to the clipboard, as a visitor's click does.
+    /// Lets the test read what a page copied to the clipboard.
     pub async fn allow_clipboard(&self) -> Result<()> {
-        let permission = json!({"permission": {"name": "clipboard-write"}, "setting": "granted"});
-        self.session
-            .devtools("Browser.setPermission", permission)
-            .await
-            .map(drop)
+        for name in ["clipboard-read", "clipboard-write"] {
+            let permission = json!({"permission": {"name": name}, "setting": "granted"});
+            self.session
+                .devtools("Browser.setPermission", permission)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Drags files from outside the browser to the middle of an element, and holds them there.
