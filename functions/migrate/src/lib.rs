@@ -14,26 +14,27 @@ mod settings;
 use std::process::ExitCode;
 
 use futures_util::future::BoxFuture;
+use nova_runtime::{EXIT_USAGE, Environment, Function};
 use nova_store::migrate::{Error, Migrator, SCHEMA, grants};
 use tokio::sync::watch;
 
 use self::arguments::{Command, Invocation};
 use self::settings::Settings;
 
-/// The exit code for wrong arguments and settings, as for whatever a person must repair.
-const USAGE: u8 = 64;
+/// The job.
+pub const FUNCTION: Function = Function::job(
+    "migrate",
+    "Brings the database to this build's schema, and says how it stands.",
+    main,
+);
 
-/// Runs the job with the process's arguments (without its name) and environment.
-pub fn main(
-    arguments: Vec<String>,
-    environment: impl Fn(&str) -> Option<String>,
-) -> BoxFuture<'static, ExitCode> {
-    let settings = Settings::read(environment);
-    Box::pin(async move { ExitCode::from(run(arguments, &settings).await) })
+fn main(arguments: Vec<String>, environment: Environment) -> BoxFuture<'static, ExitCode> {
+    Box::pin(async move { ExitCode::from(run(arguments, &environment).await) })
 }
 
-async fn run(arguments: Vec<String>, settings: &Settings) -> u8 {
-    let invocation = match Invocation::parse(arguments, settings.is_job()) {
+async fn run(arguments: Vec<String>, environment: &Environment) -> u8 {
+    let is_job = environment.get("CLOUD_RUN_JOB").is_some();
+    let invocation = match Invocation::parse(arguments, is_job) {
         Ok(Invocation {
             command: Command::Help(topic),
             ..
@@ -51,7 +52,14 @@ async fn run(arguments: Vec<String>, settings: &Settings) -> u8 {
         Ok(invocation) => invocation,
         Err(problem) => {
             console::problem(&problem);
-            return USAGE;
+            return EXIT_USAGE;
+        }
+    };
+    let settings = match Settings::read(environment) {
+        Ok(settings) => settings,
+        Err(problem) => {
+            console::problem(&problem.to_string());
+            return EXIT_USAGE;
         }
     };
     let stop = match stop_signals() {
@@ -61,7 +69,7 @@ async fn run(arguments: Vec<String>, settings: &Settings) -> u8 {
             return 1;
         }
     };
-    match with_stop(&invocation, settings, stop).await {
+    match with_stop(&invocation, &settings, stop).await {
         Ok(()) => 0,
         Err(error) => {
             console::failure(&error);
@@ -97,7 +105,7 @@ async fn with_stop(
 ) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(false);
     let migrator = invocation
-        .configure(Migrator::new(settings.database()?))
+        .configure(Migrator::new(settings.database()))
         .stop(stopped);
     let migrator = migrator.progress(console::progress);
     let work = execute(&invocation.command, &migrator, settings);

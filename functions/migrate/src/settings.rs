@@ -1,50 +1,45 @@
-//! The variables that this job reads.
+//! What the environment says to this job.
 
-use nova_store::migrate::{ConnectOptions, Error};
+use nova_runtime::config::DatabaseTarget;
+use nova_runtime::{Config, ConfigError, Environment};
+use nova_store::migrate::ConnectOptions;
 
-/// What the environment says.
+/// The settings of a command that needs the database.
 pub(crate) struct Settings {
-    database_url: Option<String>,
+    database: ConnectOptions,
     grants: Option<String>,
-    is_job: bool,
 }
 
 impl Settings {
-    /// Reads the environment; an empty variable counts as not set.
-    pub(crate) fn read(environment: impl Fn(&str) -> Option<String>) -> Self {
-        let text = |name| environment(name).filter(|value| !value.trim().is_empty());
-        Self {
-            database_url: text("DATABASE_URL"),
-            grants: text("NOVA_DB_GRANTS"),
-            is_job: text("CLOUD_RUN_JOB").is_some(),
-        }
+    /// Reads the environment.
+    pub(crate) fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            database: connect_options(&Config::read(environment)?)?,
+            grants: environment.get("NOVA_DB_GRANTS").map(str::to_owned),
+        })
     }
 
-    /// How to connect. A direct session is needed, so this is not the functions' pool; the Cloud
-    /// SQL connector gives the same type.
-    pub(crate) fn database(&self) -> Result<ConnectOptions, Error> {
-        let Some(url) = &self.database_url else {
-            return Err(Error::Refused(
-                "set DATABASE_URL to postgres://user@host/database".to_owned(),
-            ));
-        };
-        // SQLAlchemy's spelling of the scheme is what some deployments have set.
-        let url = url
-            .trim()
-            .replacen("postgresql+asyncpg://", "postgresql://", 1);
-        // The value may hold a password: it is not repeated.
-        url.parse().map_err(|error| {
-            Error::Refused(format!("DATABASE_URL is no PostgreSQL address: {error}"))
-        })
+    /// How to connect.
+    pub(crate) fn database(&self) -> ConnectOptions {
+        self.database.clone()
     }
 
     /// `NOVA_DB_GRANTS`, if set.
     pub(crate) fn grants(&self) -> Option<&str> {
         self.grants.as_deref()
     }
+}
 
-    /// Whether Cloud Run started this as a job.
-    pub(crate) fn is_job(&self) -> bool {
-        self.is_job
+/// One direct session, not the functions' pool: its limits are for requests, and a migration may
+/// take as long as it takes.
+fn connect_options(config: &Config) -> Result<ConnectOptions, ConfigError> {
+    match config.database.as_ref().map(|database| &database.target) {
+        Some(DatabaseTarget::Url(url)) => Ok((*url.0).clone()),
+        Some(DatabaseTarget::CloudSql { instance, .. }) => Err(ConfigError::new(format!(
+            "CLOUD_SQL_INSTANCE={instance}: this build has no Cloud SQL connector; set DATABASE_URL"
+        ))),
+        None => Err(ConfigError::new(
+            "set DATABASE_URL to postgres://user@host/database, or CLOUD_SQL_INSTANCE",
+        )),
     }
 }
