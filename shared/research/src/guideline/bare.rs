@@ -12,7 +12,7 @@
 
 use crate::url::MAX_URL_BYTES;
 
-use super::entity;
+use crate::entity;
 
 /// Emphasis has at most three marks; longer runs are only counted so far.
 const MARKS: usize = 8;

@@ -3,7 +3,7 @@
 //! Markdown may contain HTML, and a guideline copied from a page does. This reads tags only as far
 //! as needed to find what they point to; it never fails, and every byte is looked at once.
 
-use super::entity;
+use crate::entity;
 
 /// A part of raw HTML; each with where it begins.
 pub(super) enum Piece<'a> {

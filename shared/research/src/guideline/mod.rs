@@ -4,7 +4,7 @@
 //! why not and where; [`extract`] reads the accepted text as Markdown and lists the sources.
 
 mod bare;
-mod entity;
+
 mod extract;
 mod extraction;
 mod files;

@@ -8,7 +8,7 @@
 const LONGEST: usize = 10;
 
 /// The character of a reference at the beginning of the text, and the reference's length.
-pub(super) fn decode_first(text: &str) -> Option<(char, usize)> {
+pub(crate) fn decode_first(text: &str) -> Option<(char, usize)> {
     let body = text.strip_prefix('&')?;
     let end = body.bytes().take(LONGEST).position(|byte| byte == b';')?;
     let name = body.get(..end)?;
@@ -32,7 +32,7 @@ pub(super) fn decode_first(text: &str) -> Option<(char, usize)> {
 }
 
 /// A text with its references decoded.
-pub(super) fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, _)) = rest.split_once('&') {
