@@ -121,15 +121,6 @@ impl Metadata {
         self.http.send(request, limits).await
     }
 
-    /// For as long as nothing works.
-    pub(crate) fn pauses(&self) -> Pauses {
-        Pauses {
-            budget: self.deadline,
-            end: Instant::now() + self.deadline,
-            next: FIRST_BACKOFF,
-        }
-    }
-
     /// Repeats a request without a body until it is answered for good.
     async fn call(
         &self,
@@ -137,7 +128,7 @@ impl Metadata {
         url: &Url,
         object: &str,
     ) -> Result<Response<Bytes>, Error> {
-        let mut pauses = self.pauses();
+        let mut pauses = Pauses::until(Instant::now() + self.deadline);
         loop {
             let request = Request::builder()
                 .method(method.clone())
@@ -254,19 +245,24 @@ impl Failure {
 
 /// Growing pauses between attempts: full jitter, so that a herd that failed together does not come back together.
 pub(crate) struct Pauses {
-    budget: Duration,
     end: Instant,
     next: Duration,
 }
 
 impl Pauses {
+    pub(crate) fn until(end: Instant) -> Self {
+        Self {
+            end,
+            next: FIRST_BACKOFF,
+        }
+    }
+
     pub(crate) fn left(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    /// Begins anew, because something worked.
+    /// Back to short pauses, because something worked.
     pub(crate) fn reset(&mut self) {
-        self.end = Instant::now() + self.budget;
         self.next = FIRST_BACKOFF;
     }
 

@@ -1,0 +1,16 @@
+//! Every service, linked into this program.
+
+use nova_runtime::Function;
+
+/// The services; a test compares them with `functions/manifest.json`.
+pub const SERVICES: &[Function] = &[
+    analytics::FUNCTION,
+    articles::FUNCTION,
+    create_research_file::FUNCTION,
+    download_research::FUNCTION,
+    extract_guidelines_urls::FUNCTION,
+    health::FUNCTION,
+    sign_in::FUNCTION,
+    upload_article_guideline::FUNCTION,
+    usage::FUNCTION,
+];

@@ -1,0 +1,189 @@
+//! The whole system, put together from its parts.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use nova_runtime::{
+    Config, Dispatcher, Environment,
+    serve::{self, Patience},
+};
+use nova_testkit::{
+    issuer::{self, Client, Issuer},
+    objects::ObjectStore,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{
+    database::{login, migrated},
+    functions::SERVICES,
+    gateway::{Functions, ISSUER_PATH, gateway},
+    manifest::Manifest,
+    processes::Processes,
+};
+
+/// The bucket that the object store offers.
+pub const BUCKET: &str = "nova-local";
+
+/// What a system is made of; the parts live as long as this value or longer.
+pub struct Parts<'a> {
+    /// The database's address for an administrator.
+    pub database_url: String,
+    /// The database's address for a login.
+    pub database_url_as: &'a (dyn Fn(&str) -> String + Send + Sync),
+    /// Where file contents are.
+    pub objects: ObjectStore,
+    /// Where the issuer's key is kept; a new key when not given.
+    pub issuer_key: Option<PathBuf>,
+    /// The port of the gateway on 127.0.0.1; 0 for any.
+    pub port: u16,
+    /// Whether each function runs as a process of its own.
+    pub processes: bool,
+    /// Further settings of the functions; they win over those made here.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A running system.
+pub struct Local {
+    /// Its address, without a slash at the end.
+    pub url: String,
+    /// Who signs tokens that it accepts.
+    pub issuer: Issuer,
+    /// Where file contents are.
+    pub objects: ObjectStore,
+    processes: Option<Arc<Processes>>,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinHandle<usize>,
+}
+
+impl Local {
+    /// Migrates the database, starts everything, and returns when it answers.
+    ///
+    /// # Errors
+    ///
+    /// When the port is taken, the schema cannot be brought up to date, or a setting is wrong.
+    pub async fn start(parts: Parts<'_>) -> Result<Self> {
+        let manifest = Manifest::of_this_build()?;
+        migrated(parts.database_url.clone()).await?;
+
+        let address = SocketAddr::from(([127, 0, 0, 1], parts.port));
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("port {} is taken: choose another with PORT=…", parts.port))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let issuer = issuer(&url, parts.issuer_key)?;
+
+        let environment_of = |name: &str| {
+            let entry = manifest.services.get(name);
+            let family = entry.and_then(|entry| entry.database.as_deref());
+            let database = family.map(|family| (parts.database_url_as)(&login(family)));
+            settings_of(&url, &issuer, &parts.objects, database, &parts.settings)
+        };
+        let (functions, processes) = if parts.processes {
+            let processes = Arc::new(Processes::start(&manifest, environment_of).await?);
+            (
+                Functions::Processes(Arc::clone(&processes)),
+                Some(processes),
+            )
+        } else {
+            (Functions::Here(in_this_process(environment_of)?), None)
+        };
+
+        let (stop, stopped) = oneshot::channel::<()>();
+        let answer = gateway(issuer.clone(), functions);
+        let served = tokio::spawn(serve::serve(
+            listener,
+            answer,
+            Patience::default(),
+            async move {
+                // A dropped sender means the same as a sent word.
+                drop(stopped.await);
+            },
+        ));
+        Ok(Self {
+            url,
+            issuer,
+            objects: parts.objects,
+            processes,
+            stop: Some(stop),
+            served,
+        })
+    }
+
+    /// A token of this system's issuer, for its own audience.
+    pub fn token(&self, user: &str, scopes: &str) -> String {
+        let scopes: Vec<&str> = scopes.split_whitespace().collect();
+        self.issuer
+            .token(user, &scopes, &self.url, Duration::from_hours(1))
+    }
+
+    /// Ends the process of a function as a crash would.
+    ///
+    /// # Errors
+    ///
+    /// When the functions are not processes of their own, or none has this name.
+    pub async fn kill(&self, function: &str) -> Result<()> {
+        let processes = self.processes.as_ref().context("the functions are not processes")?;
+        processes.kill(function).await
+    }
+
+    /// Finishes what is under way and stops everything that this value started.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        match self.served.await {
+            Ok(0) => {}
+            cut => tracing::warn!(?cut, "connections were still busy"),
+        }
+        if let Some(processes) = &self.processes {
+            processes.stop().await;
+        }
+    }
+}
+
+/// The issuer of the system at `url`.
+pub(crate) fn issuer(url: &str, key_file: Option<PathBuf>) -> Result<Issuer> {
+    Issuer::new(issuer::Config {
+        url: format!("{url}{ISSUER_PATH}").parse()?,
+        key_file,
+        audience: url.to_owned(),
+        clients: vec![Client::public("nova", "Nova")],
+    })
+}
+
+fn in_this_process(
+    environment_of: impl Fn(&str) -> BTreeMap<String, String>,
+) -> Result<Dispatcher> {
+    let mut dispatcher = Dispatcher::new();
+    for function in SERVICES {
+        let environment = environment_of(function.name)
+            .into_iter()
+            .fold(Environment::default(), |all, (name, value)| {
+                all.with(&name, value)
+            });
+        let config = Config::read(&environment).context(function.name)?;
+        if let Some((app, routes)) = function.set_up(config).context(function.name)? {
+            dispatcher = dispatcher.with(&app, &routes);
+        }
+    }
+    Ok(dispatcher)
+}
+
+/// What a function is told, in the cloud by Terraform.
+fn settings_of(
+    url: &str,
+    issuer: &Issuer,
+    objects: &ObjectStore,
+    database: Option<String>,
+    more: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::from([
+        ("SERVER_URL".to_owned(), url.to_owned()),
+        ("OIDC_ISSUER".to_owned(), issuer.url().to_owned()),
+        ("STORAGE_EMULATOR_HOST".to_owned(), objects.url.clone()),
+        ("BLOB_BUCKET".to_owned(), BUCKET.to_owned()),
+    ]);
+    if let Some(database) = database {
+        settings.insert("DATABASE_URL".to_owned(), database);
+    }
+    settings.extend(more.clone());
+    settings
+}

@@ -1,0 +1,52 @@
+//! `functions/manifest.json`, the one list of what is deployed, as this program reads it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The whole list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// What answers requests, by name.
+    pub services: BTreeMap<String, Entry>,
+    /// What runs once and exits, by name.
+    pub jobs: BTreeMap<String, Entry>,
+}
+
+/// One function. Terraform reads more of it than this program uses.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Entry {
+    /// The paths it answers; `{name}` stands for one segment.
+    pub routes: Vec<String>,
+    /// The database role that its login is a member of.
+    pub database: Option<String>,
+    /// What it may do with file contents: `read` or `write`.
+    pub blobs: Option<String>,
+    /// Whether the load balancer passes requests of the world on to it.
+    pub public: bool,
+    /// Secrets that it is given.
+    pub secrets: Vec<String>,
+    /// Memory of an instance, such as `256Mi`.
+    pub memory: Option<String>,
+    /// The most seconds that a request or a task may take.
+    pub timeout_seconds: Option<u32>,
+    /// How often a failed task of a job is tried again.
+    pub retries: Option<u32>,
+    /// When a job runs, in cron's notation.
+    pub schedule: Option<String>,
+}
+
+impl Manifest {
+    /// The list of this build.
+    ///
+    /// # Errors
+    ///
+    /// When the file does not fit these types.
+    pub fn of_this_build() -> anyhow::Result<Self> {
+        Ok(serde_json::from_str(include_str!(
+            "../../../functions/manifest.json"
+        ))?)
+    }
+}

@@ -1,0 +1,10 @@
+//! The whole system, over HTTP, against a real PostgreSQL: what a user, and an attacker, would do.
+
+mod access;
+mod articles;
+mod crash;
+mod download;
+mod limits;
+mod processes;
+mod system;
+mod walk;
