@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
@@ -94,22 +95,24 @@ impl FaultProxy {
     /// # Errors
     ///
     /// When no port can be had.
-    pub async fn start(upstream: Upstream) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let network = Arc::new(Network {
-            upstream,
-            mode: watch::Sender::new(Mode::Forward),
-            cuts: watch::Sender::new(0),
-            accepted: AtomicUsize::new(0),
-            open: AtomicUsize::new(0),
-        });
-        let mut task = JoinSet::new();
-        task.spawn(accept(listener, Arc::clone(&network)));
-        Ok(Self {
-            address,
-            network,
-            _listener: task,
+    pub fn start(upstream: Upstream) -> BoxFuture<'static, io::Result<Self>> {
+        Box::pin(async move {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let address = listener.local_addr()?;
+            let network = Arc::new(Network {
+                upstream,
+                mode: watch::Sender::new(Mode::Forward),
+                cuts: watch::Sender::new(0),
+                accepted: AtomicUsize::new(0),
+                open: AtomicUsize::new(0),
+            });
+            let mut task = JoinSet::new();
+            task.spawn(accept(listener, Arc::clone(&network)));
+            Ok(Self {
+                address,
+                network,
+                _listener: task,
+            })
         })
     }
 

@@ -10,17 +10,17 @@
 //! enter: that is what protects the unix socket in it, where the server trusts everybody.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use uuid::Uuid;
+use anyhow::{Result, bail, ensure};
+use futures_util::future::BoxFuture;
 
 use super::account::Account;
 use super::leash::{Leash, Orders};
+use super::settings::{Settings, Stop};
 use super::{Binaries, place, template};
 
 /// How long a server may take to accept connections. Crash recovery of a durable one counts in.
@@ -29,50 +29,6 @@ const START_DEADLINE: Duration = Duration::from_mins(1);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 /// How often a starting or stopping server is looked at.
 const POLL: Duration = Duration::from_millis(5);
-/// The port when there is only a socket: then it is no more than a part of the socket's name.
-const SOCKET_PORT: u16 = 5432;
-/// Below the ports that systems give to outgoing connections (32768 and up on Linux).
-const PORTS: std::ops::Range<u16> = 20_000..32_768;
-
-/// What can be chosen about a server.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The most connections at once.
-    pub max_connections: u16,
-    /// A port on 127.0.0.1 beside the unix socket; `Some(0)` takes a free one of 20000 to 32767.
-    pub tcp_port: Option<u16>,
-    /// More settings of `postgresql.conf`, by name; they win over ours.
-    pub more: Vec<(String, String)>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_connections: 100,
-            tcp_port: None,
-            more: Vec::new(),
-        }
-    }
-}
-
-/// How a server is asked to end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stop {
-    /// Ends the connections and saves everything.
-    Fast,
-    /// Drops everything at once, as a crash would; the next start recovers from the log.
-    Immediate,
-}
-
-impl Stop {
-    fn signal(self) -> &'static str {
-        match self {
-            Self::Fast => "INT",
-            Self::Immediate => "QUIT",
-        }
-    }
-}
-
 /// A server that keeps its data, or one that is thrown away with it.
 ///
 /// It ends with this value, and with this process however that ends.
@@ -98,42 +54,44 @@ impl Cluster {
     /// # Errors
     ///
     /// No PostgreSQL, no directory, or data of another major version; each says what to do.
-    pub async fn durable(directory: &Path, settings: Settings) -> Result<Self> {
-        let binaries = Binaries::find()?;
-        let account = Account::choose()?;
-        let directory = place::durable(directory, &account)?;
-        let data = directory.join("data");
-        if data.join("PG_VERSION").exists() {
-            let made_by = fs::read_to_string(data.join("PG_VERSION"))?;
-            ensure!(
-                made_by.trim() == binaries.major().to_string(),
-                "the data in {} is of PostgreSQL {}, the programs in {} are of {}: \
+    pub fn durable(directory: &Path, settings: Settings) -> BoxFuture<'_, Result<Self>> {
+        Box::pin(async move {
+            let binaries = Binaries::find()?;
+            let account = Account::choose()?;
+            let directory = place::durable(directory, &account)?;
+            let data = directory.join("data");
+            if data.join("PG_VERSION").exists() {
+                let made_by = fs::read_to_string(data.join("PG_VERSION"))?;
+                ensure!(
+                    made_by.trim() == binaries.major().to_string(),
+                    "the data in {} is of PostgreSQL {}, the programs in {} are of {}: \
                  set PG_BIN to a PostgreSQL {} or remove the data",
-                directory.display(),
-                made_by.trim(),
-                binaries.directory().display(),
-                binaries.major(),
-                made_by.trim(),
-            );
-        } else {
-            // Aside, then renamed: an initdb that was interrupted never counts.
-            let unfinished = directory.join("data.unfinished");
-            if unfinished.exists() {
-                fs::remove_dir_all(&unfinished)?;
+                    directory.display(),
+                    made_by.trim(),
+                    binaries.directory().display(),
+                    binaries.major(),
+                    made_by.trim(),
+                );
+            } else {
+                // Aside, then renamed: an initdb that was interrupted never counts.
+                let unfinished = directory.join("data.unfinished");
+                if unfinished.exists() {
+                    fs::remove_dir_all(&unfinished)?;
+                }
+                template::initdb(&binaries, &account, &unfinished, &[]).await?;
+                fs::rename(&unfinished, &data)?;
             }
-            template::initdb(&binaries, &account, &unfinished, &[]).await?;
-            fs::rename(&unfinished, &data)?;
-        }
-        let socket_directory = place::socket_directory(&directory);
-        Ok(Self {
-            binaries,
-            account,
-            directory,
-            socket_directory,
-            settings,
-            template: None,
-            port: 0,
-            leash: None,
+            let socket_directory = place::socket_directory(&directory);
+            Ok(Self {
+                binaries,
+                account,
+                directory,
+                socket_directory,
+                settings,
+                template: None,
+                port: 0,
+                leash: None,
+            })
         })
     }
 
@@ -145,22 +103,24 @@ impl Cluster {
     /// # Errors
     ///
     /// No PostgreSQL, or no directory that its account can write to.
-    pub async fn throw_away(settings: Settings) -> Result<Self> {
-        let binaries = Binaries::find()?;
-        let account = Account::choose()?;
-        let parent = place::for_throw_away(&account)?;
-        let template = Some(template::cached(&binaries, &account, &parent).await?);
-        let directory = parent.join(format!("nova-{}", place::random_name()?));
-        let socket_directory = directory.clone();
-        Ok(Self {
-            binaries,
-            account,
-            directory,
-            socket_directory,
-            settings,
-            template,
-            port: 0,
-            leash: None,
+    pub fn throw_away(settings: Settings) -> BoxFuture<'static, Result<Self>> {
+        Box::pin(async move {
+            let binaries = Binaries::find()?;
+            let account = Account::choose()?;
+            let parent = place::for_throw_away(&account)?;
+            let template = Some(template::cached(&binaries, &account, &parent).await?);
+            let directory = parent.join(format!("nova-{}", place::random_name()?));
+            let socket_directory = directory.clone();
+            Ok(Self {
+                binaries,
+                account,
+                directory,
+                socket_directory,
+                settings,
+                template,
+                port: 0,
+                leash: None,
+            })
         })
     }
 
@@ -169,58 +129,56 @@ impl Cluster {
     /// # Errors
     ///
     /// With the end of the server's own log, when it does not.
-    pub async fn start(&mut self) -> Result<()> {
-        ensure!(
-            !self.is_running(),
-            "the server in {} runs already",
-            self.directory.display()
-        );
-        self.port = match self.settings.tcp_port {
-            None => SOCKET_PORT,
-            Some(0) => free_port()?,
-            Some(port) => port,
-        };
-        let log = self.log();
-        let written_before = fs::metadata(&log).map_or(0, |log| log.len());
-        let data = self.directory.join("data");
-        let new = self.hold(&data, &log)?;
-        if let Some(old) = self.leash.replace(new) {
-            old.release()?;
-        }
+    pub fn start(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            ensure!(
+                !self.is_running(),
+                "the server in {} runs already",
+                self.directory.display()
+            );
+            self.port = self.settings.port((self.port > 0).then_some(self.port))?;
+            let log = self.log();
+            let written_before = fs::metadata(&log).map_or(0, |log| log.len());
+            let data = self.directory.join("data");
+            let new = self.hold(&data, &log)?;
+            if let Some(old) = self.leash.replace(new) {
+                old.release()?;
+            }
 
-        let deadline = Instant::now() + START_DEADLINE;
-        let socket = self
-            .socket_directory
-            .join(format!(".s.PGSQL.{}", self.port));
-        loop {
-            if is_ready(&data, self.leash.as_ref().and_then(Leash::server_id))
-                && UnixStream::connect(&socket).is_ok()
-            {
-                break;
+            let deadline = Instant::now() + START_DEADLINE;
+            let socket = self
+                .socket_directory
+                .join(format!(".s.PGSQL.{}", self.port));
+            loop {
+                if is_ready(&data, self.leash.as_ref().and_then(Leash::server_id))
+                    && UnixStream::connect(&socket).is_ok()
+                {
+                    break;
+                }
+                let ended = !self.is_running();
+                if ended || Instant::now() > deadline {
+                    // Read first: a throw-away server's log goes with its leash.
+                    let log = tail(&log, written_before);
+                    self.leash = None;
+                    bail!(
+                        "PostgreSQL {} in {} (as {}); its log ends with:\n{}",
+                        if ended {
+                            "ended at once"
+                        } else {
+                            "was not ready in time"
+                        },
+                        self.directory.display(),
+                        self.account.name(),
+                        log,
+                    );
+                }
+                tokio::time::sleep(POLL).await;
             }
-            let ended = !self.is_running();
-            if ended || Instant::now() > deadline {
-                // Read first: a throw-away server's log goes with its leash.
-                let log = tail(&log, written_before);
-                self.leash = None;
-                bail!(
-                    "PostgreSQL {} in {} (as {}); its log ends with:\n{}",
-                    if ended {
-                        "ended at once"
-                    } else {
-                        "was not ready in time"
-                    },
-                    self.directory.display(),
-                    self.account.name(),
-                    log,
-                );
+            if self.settings.tcp_port.is_some() {
+                self.set_password().await?;
             }
-            tokio::time::sleep(POLL).await;
-        }
-        if self.settings.tcp_port.is_some() {
-            self.set_password().await?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Stops the server and leaves its data, also that of a throw-away one: [`Cluster::start`]
@@ -229,26 +187,28 @@ impl Cluster {
     /// # Errors
     ///
     /// When it does not end, not even after it was told to drop everything.
-    pub async fn stop(&mut self, how: Stop) -> Result<()> {
-        let Some(leash) = &mut self.leash else {
-            return Ok(());
-        };
-        for signal in [how.signal(), Stop::Immediate.signal()] {
-            if leash.has_ended() {
-                break;
+    pub fn stop(&mut self, how: Stop) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let Some(leash) = &mut self.leash else {
+                return Ok(());
+            };
+            for signal in [how.signal(), Stop::Immediate.signal()] {
+                if leash.has_ended() {
+                    break;
+                }
+                leash.signal(signal)?;
+                let deadline = Instant::now() + STOP_DEADLINE;
+                while !leash.has_ended() && Instant::now() < deadline {
+                    tokio::time::sleep(POLL).await;
+                }
             }
-            leash.signal(signal)?;
-            let deadline = Instant::now() + STOP_DEADLINE;
-            while !leash.has_ended() && Instant::now() < deadline {
-                tokio::time::sleep(POLL).await;
-            }
-        }
-        ensure!(
-            leash.has_ended(),
-            "PostgreSQL in {} does not end",
-            self.directory.display()
-        );
-        Ok(())
+            ensure!(
+                leash.has_ended(),
+                "PostgreSQL in {} does not end",
+                self.directory.display()
+            );
+            Ok(())
+        })
     }
 
     /// Whether the server runs.
@@ -318,6 +278,11 @@ impl Cluster {
         } else {
             Stop::Fast
         };
+        let mut server = Command::new(self.binaries.path("postgres"));
+        let arguments = self
+            .settings
+            .arguments(self.port, &self.socket_directory, throw_away);
+        server.arg("-D").arg(data).args(arguments);
         Leash::start(
             self.account
                 .command("/bin/sh", exists.unwrap_or(Path::new("/"))),
@@ -329,54 +294,8 @@ impl Cluster {
                 data,
                 log,
             },
-            &self.server_command(data),
+            &server,
         )
-    }
-
-    /// The server's command line. The settings are here and not in the data directory, so that
-    /// they are the same whoever made that.
-    fn server_command(&self, data: &Path) -> Command {
-        let mut command = Command::new(self.binaries.path("postgres"));
-        command.arg("-D").arg(data);
-        let mut set = |name: &str, value: &str| {
-            command.arg("-c").arg(format!("{name}={value}"));
-        };
-        set("port", &self.port.to_string());
-        set(
-            "listen_addresses",
-            if self.settings.tcp_port.is_some() {
-                "127.0.0.1"
-            } else {
-                ""
-            },
-        );
-        set(
-            "unix_socket_directories",
-            &self.socket_directory.to_string_lossy(),
-        );
-        set(
-            "max_connections",
-            &self.settings.max_connections.to_string(),
-        );
-        set("password_encryption", "scram-sha-256");
-        set("timezone", "UTC");
-        set("log_timezone", "UTC");
-        if self.template.is_some() {
-            // Nothing waits for a disk. Commits still reach the system before they are
-            // acknowledged, as synchronous_commit stays on: tests crash servers, not machines.
-            set("fsync", "off");
-            set("full_page_writes", "off");
-            // Shared memory in the server's own directory, which is sure to be removed.
-            set("dynamic_shared_memory_type", "mmap");
-            // Statistics and plans then change only where a test says ANALYZE.
-            set("autovacuum", "off");
-            // The log of changes may be held in memory: a quarter of the usual gigabyte.
-            set("max_wal_size", "256MB");
-        }
-        for (name, value) in &self.settings.more {
-            set(name, value);
-        }
-        command
     }
 
     /// Gives the superuser the password that is kept beside the data, or a new one.
@@ -419,25 +338,4 @@ fn tail(log: &Path, written_before: u64) -> String {
         return format!("(nothing was written to {})", log.display());
     }
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-}
-
-/// A port of 127.0.0.1 that nobody listens on, looked for from a random one.
-fn free_port() -> Result<u16> {
-    let (_, random) = Uuid::now_v7().as_u64_pair();
-    let count = PORTS.end - PORTS.start;
-    let first = u16::try_from(random % u64::from(count)).context("a remainder fits")?;
-    (0..count)
-        .map(|step| PORTS.start + (first + step) % count)
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .context("no free port from 20000 to 32767")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_free_port_is_below_those_of_outgoing_connections() {
-        assert!(PORTS.contains(&free_port().unwrap()));
-    }
 }

@@ -27,9 +27,11 @@ mod dropper;
 mod leash;
 mod place;
 mod server;
+mod settings;
 mod template;
 
 pub use binaries::Binaries;
-pub use cluster::{Cluster, Settings, Stop};
+pub use cluster::Cluster;
 pub use database::Database;
 pub use server::Postgres;
+pub use settings::{Settings, Stop};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
+use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::database::{Address, execute};
@@ -27,11 +28,9 @@ impl Postgres {
     /// # Panics
     ///
     /// When it cannot be started.
-    pub async fn shared() -> &'static Self {
+    pub fn shared() -> BoxFuture<'static, &'static Self> {
         static SHARED: OnceCell<Postgres> = OnceCell::const_new();
-        SHARED
-            .get_or_init(|| Self::start(Settings::default()))
-            .await
+        Box::pin(SHARED.get_or_init(|| Self::start(Settings::default())))
     }
 
     /// A server of the caller's own, which it may stop, restart or overload.
@@ -39,19 +38,21 @@ impl Postgres {
     /// # Panics
     ///
     /// When it cannot be started.
-    pub async fn start(settings: Settings) -> Self {
-        let cluster = async {
-            let mut cluster = Cluster::throw_away(settings).await?;
-            cluster.start().await?;
-            anyhow::Ok(cluster)
-        };
-        let cluster = expect("cannot start a PostgreSQL server", cluster.await);
-        let dropper = Dropper::of(cluster.url("postgres", "postgres"));
-        Self {
-            cluster,
-            dropper,
-            templates: Mutex::default(),
-        }
+    pub fn start(settings: Settings) -> BoxFuture<'static, Self> {
+        Box::pin(async move {
+            let cluster = async {
+                let mut cluster = Cluster::throw_away(settings).await?;
+                cluster.start().await?;
+                anyhow::Ok(cluster)
+            };
+            let cluster = expect("cannot start a PostgreSQL server", cluster.await);
+            let dropper = Dropper::of(cluster.url("postgres", "postgres"));
+            Self {
+                cluster,
+                dropper,
+                templates: Mutex::default(),
+            }
+        })
     }
 
     /// Stops the server and starts it again with the same data at the same address.
@@ -59,12 +60,14 @@ impl Postgres {
     /// # Panics
     ///
     /// When it does not stop or start.
-    pub async fn restart(&mut self, how: Stop) {
-        let restarted = async {
-            self.cluster.stop(how).await?;
-            self.cluster.start().await
-        };
-        expect("cannot restart the PostgreSQL server", restarted.await);
+    pub fn restart(&mut self, how: Stop) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let restarted = async {
+                self.cluster.stop(how).await?;
+                self.cluster.start().await
+            };
+            expect("cannot restart the PostgreSQL server", restarted.await);
+        })
     }
 
     /// The server itself.
@@ -82,8 +85,8 @@ impl Postgres {
     /// # Panics
     ///
     /// When the server refuses.
-    pub async fn empty_database(&self) -> Database {
-        expect("cannot make a database", self.copy_of("template0").await)
+    pub fn empty_database(&self) -> BoxFuture<'_, Database> {
+        Box::pin(async { expect("cannot make a database", self.copy_of("template0").await) })
     }
 
     /// A new database with what `prepare` makes, given the URL of an empty one.
@@ -116,43 +119,56 @@ impl Postgres {
     /// Makes the database that others are copied from.
     async fn prepare(&self, prepare: impl AsyncFnOnce(String) -> Result<()>) -> Result<String> {
         let name = self.create("template0").await?;
-        prepare(self.cluster.url("postgres", &name)).await?;
-        // A database can be copied only while nobody is connected to it.
-        execute(
-            &self.url(),
-            format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
-        )
-        .await?;
-        let end = format!(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
-        );
-        execute(&self.url(), end).await?;
+        let prepared = prepare(self.cluster.url("postgres", &name)).await;
+        if prepared.is_err() {
+            self.dropper.drop_later(&name);
+        }
+        prepared?;
+        self.close(&name).await?;
         Ok(name)
     }
 
-    /// A copy that is dropped with the value.
-    async fn copy_of(&self, template: &str) -> Result<Database> {
-        let name = self.create(template).await?;
-        let address = Address {
-            directory: self.cluster.socket_directory().to_path_buf(),
-            port: self.cluster.port(),
-        };
-        Ok(Database {
-            url: address.url("postgres", &name),
-            name,
-            address,
-            dropper: self.dropper.clone(),
+    /// Ends what is connected to a database, for good: it can be copied only while nobody is.
+    fn close<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let close = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
+            execute(&self.url(), close).await?;
+            let end = format!(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+            );
+            execute(&self.url(), end).await
         })
     }
 
-    async fn create(&self, template: &str) -> Result<String> {
-        let name = format!("nova_{}", place::random_name()?);
-        // Copying files beats logging every page (the default) where nothing is synchronised.
-        let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
-        execute(&self.url(), statement)
-            .await
-            .with_context(|| format!("CREATE DATABASE … TEMPLATE {template}"))?;
-        Ok(name)
+    /// A copy that is dropped with the value.
+    fn copy_of<'a>(&'a self, template: &'a str) -> BoxFuture<'a, Result<Database>> {
+        Box::pin(async move {
+            let name = self.create(template).await?;
+            let address = Address {
+                directory: self.cluster.socket_directory().to_path_buf(),
+                port: self.cluster.port(),
+            };
+            Ok(Database {
+                url: address.url("postgres", &name),
+                name,
+                address,
+                dropper: self.dropper.clone(),
+            })
+        })
+    }
+
+    /// A copy under a new name.
+    fn create<'a>(&'a self, template: &'a str) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            let name = format!("nova_{}", place::random_name()?);
+            // Copying files beats logging every page (the default) where nothing is synchronised.
+            let statement =
+                format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+            execute(&self.url(), statement)
+                .await
+                .with_context(|| format!("CREATE DATABASE … TEMPLATE {template}"))?;
+            Ok(name)
+        })
     }
 }
 

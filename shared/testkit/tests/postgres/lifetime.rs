@@ -121,6 +121,18 @@ fn left_in(temporary: &Path) -> Vec<String> {
     names.filter(|name| name != "holder").collect()
 }
 
+fn wait_until_left_in(temporary: &Path, count: usize) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while left_in(temporary).len() != count {
+        let left = left_in(temporary);
+        assert!(
+            Instant::now() < deadline,
+            "not {count}, but {left:?} are left"
+        );
+        pause(Duration::from_millis(1));
+    }
+}
+
 fn templates_in(temporary: &Path) -> usize {
     let cache = left_in(temporary)
         .into_iter()
@@ -152,22 +164,16 @@ fn a_killed_process_or_process_group_leaves_nothing() {
 #[test]
 fn a_process_killed_while_its_server_starts_leaves_nothing() {
     let temporary = Scratch::new();
-    // With a template in place, what follows takes a fifth of a second: strike all over it.
     Holder::start(&temporary.0).end();
-    for delay_ms in (0..300).step_by(25) {
+    wait_until_left_in(&temporary.0, 1);
+    // From the first sign of a server on, strike at any moment of its start.
+    for delay_ms in [0, 5, 10, 20, 40, 60, 80, 120, 160, 240] {
         let mut process = holder(&temporary.0).spawn().unwrap();
+        wait_until_left_in(&temporary.0, 2);
         pause(Duration::from_millis(delay_ms));
         process.kill().unwrap();
         process.wait().unwrap();
-    }
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while left_in(&temporary.0).len() > 1 {
-        assert!(
-            Instant::now() < deadline,
-            "{:?} are left",
-            left_in(&temporary.0)
-        );
-        pause(Duration::from_millis(20));
+        wait_until_left_in(&temporary.0, 1);
     }
 }
 
