@@ -160,6 +160,15 @@ async fn whatever_a_crash_leaves_the_sweeper_finds_and_nothing_else() {
         0
     );
     assert_eq!(
+        value::<i64>(
+            &database.pool(),
+            "SELECT count(*) FROM blobs WHERE sweep_at IS NOT NULL"
+        )
+        .await,
+        0,
+        "what is linked is off the list"
+    );
+    assert_eq!(
         value::<i64>(&database.pool(), "SELECT count(*) FROM blobs").await,
         3,
         "guideline, text, document"

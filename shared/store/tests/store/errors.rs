@@ -21,7 +21,8 @@ fn name(error: &Error) -> &'static str {
 
 #[tokio::test]
 async fn each_sqlstate_has_its_kind() {
-    let pool = database().await.pool();
+    let database = database().await;
+    let pool = database.pool();
     for (code, expected) in [
         ("23505", "conflict"),
         ("23503", "conflict"),

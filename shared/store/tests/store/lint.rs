@@ -93,6 +93,11 @@ fn complaints(name: &str, text: &str) -> Vec<String> {
                 "CONCURRENTLY needs -- nova:no-transaction",
             ),
             (
+                (lower.contains("to_char(") || lower.contains("date_trunc("))
+                    && !lower.contains("at time zone 'utc'"),
+                "months begin in UTC, not where the session is",
+            ),
+            (
                 lower.contains("force row level security"),
                 "the functions that run as the owner name the tenant themselves",
             ),
@@ -181,6 +186,7 @@ fn the_lint_sees_what_would() {
         ),
         ("GRANT SELECT ON articles TO PUBLIC;", "to families"),
         ("DROP VIEW local_files CASCADE;", "CASCADE"),
+        ("SELECT to_char(now(), 'YYYY-MM');", "months begin in UTC"),
         ("SELEC 1;", "0009_planted.up.sql:2"),
     ];
     for (statement, expected) in planted {

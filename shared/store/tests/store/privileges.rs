@@ -56,7 +56,8 @@ SELECT c.relname::text, role.name, p.letter, string_agg(a.attname, ' ' ORDER BY 
 
 #[tokio::test]
 async fn the_rights_of_every_role_are_those_in_the_table() {
-    let pool = database().await.pool();
+    let database = database().await;
+    let pool = database.pool();
     let mut roles = vec!["public".to_owned()];
     roles.extend(FAMILIES.iter().map(|family| format!("nova_{family}")));
     let rows: Vec<(String, String, String)> = sqlx::query_as(MATRIX)

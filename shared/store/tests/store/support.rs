@@ -29,8 +29,12 @@ pub(crate) async fn database() -> Database {
             Migrator::new(url.parse()?).up(None).await?;
             let pool = PgPool::connect(&url).await?;
             for family in FAMILIES {
-                let login = format!("CREATE ROLE test_{family} LOGIN IN ROLE nova_{family}");
-                sqlx::query(sqlx::AssertSqlSafe(login))
+                // A test that waits for itself is told so.
+                let login = format!(
+                    "CREATE ROLE test_{family} LOGIN IN ROLE nova_{family};
+                     ALTER ROLE test_{family} SET lock_timeout = '10s'"
+                );
+                sqlx::raw_sql(sqlx::AssertSqlSafe(login))
                     .execute(&pool)
                     .await?;
             }
