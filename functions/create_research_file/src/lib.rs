@@ -92,7 +92,6 @@ impl Tool for CreateResearchFile {
             let mut tenant = call.tenant().await?;
             tenant.commit_blob(&written).await?;
             tenant.link_research(article, written.id).await?;
-            tenant.advance(article, ArticleStatus::Completed).await?;
             tenant.commit().await?;
             Ok(Answer::new(
                 call.app.download_url(article),

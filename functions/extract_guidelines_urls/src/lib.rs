@@ -6,7 +6,6 @@ use futures_util::{TryStreamExt as _, future::BoxFuture};
 use nova_blobs::Blobs;
 use nova_research::guideline::{Extraction, Guideline, Skipped};
 use nova_runtime::{App, ConfigError, Function, Problem, Routes, Tool, ToolCall};
-use nova_store::ArticleStatus;
 use serde::{Deserialize, Serialize};
 
 /// The function.
@@ -64,9 +63,6 @@ impl Tool for ExtractGuidelinesUrls {
             let urls = serde_json::to_value(&extraction).map_err(Problem::internal)?;
             let mut tenant = call.tenant().await?;
             tenant.save_extracted_urls(article, &urls).await?;
-            tenant
-                .advance(article, ArticleStatus::ExtractingUrls)
-                .await?;
             tenant.commit().await?;
             Ok(Answer::new(extraction))
         })

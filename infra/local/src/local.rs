@@ -122,7 +122,10 @@ impl Local {
     ///
     /// When the functions are not processes of their own, or none has this name.
     pub async fn kill(&self, function: &str) -> Result<()> {
-        let processes = self.processes.as_ref().context("the functions are not processes")?;
+        let processes = self
+            .processes
+            .as_ref()
+            .context("the functions are not processes")?;
         processes.kill(function).await
     }
 

@@ -18,13 +18,20 @@ async fn a_kill_in_the_middle_of_uploads_leaves_no_row_without_its_object_and_no
     for moment in MOMENTS_MS {
         let system = Arc::new(System::start_with(&[], true).await);
         // Half of the uploads wait at the bucket, so that each step has somebody in it.
-        let slow = Fault::new(Effect::Delay(Duration::from_millis(50))).after(4).times(4);
-        system.local.objects.inject(slow.on(Action::UploadMultipart));
+        let slow = Fault::new(Effect::Delay(Duration::from_millis(50)))
+            .after(4)
+            .times(4);
+        system
+            .local
+            .objects
+            .inject(slow.on(Action::UploadMultipart));
         let uploads: Vec<_> = (0..8)
             .map(|number| {
                 let system = Arc::clone(&system);
                 tokio::spawn(async move {
-                    system.post_guideline("alice", format!("# {number}"), &[]).await
+                    system
+                        .post_guideline("alice", format!("# {number}"), &[])
+                        .await
                 })
             })
             .collect();
@@ -39,31 +46,41 @@ async fn a_kill_in_the_middle_of_uploads_leaves_no_row_without_its_object_and_no
         }
         let pool = system.database.pool();
         let articles = articles(&pool).await;
-        assert!(acknowledged.is_subset(&articles), "acknowledged at {moment} ms, and lost");
+        assert!(
+            acknowledged.is_subset(&articles),
+            "acknowledged at {moment} ms, and lost"
+        );
         every_committed_row_has_its_object(&system, &pool).await;
         every_other_object_is_found_by_the_sweeper(&system, &pool).await;
     }
 }
 
 async fn articles(pool: &PgPool) -> BTreeSet<String> {
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id::text FROM articles").fetch_all(pool).await.unwrap();
+    let ids: Vec<String> = sqlx::query_scalar("SELECT id::text FROM articles")
+        .fetch_all(pool)
+        .await
+        .unwrap();
     ids.into_iter().collect()
 }
 
 async fn every_committed_row_has_its_object(system: &System, pool: &PgPool) {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-        "SELECT object_name, generation, size FROM blobs WHERE state = 'committed'",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
+    let rows: Vec<(String, i64, i64)> =
+        sqlx::query_as("SELECT object_name, generation, size FROM blobs WHERE state = 'committed'")
+            .fetch_all(pool)
+            .await
+            .unwrap();
     let objects: BTreeSet<(String, i64, i64)> = system
         .local
         .objects
         .objects(BUCKET)
         .into_iter()
-        .map(|object| (object.name, object.generation, i64::try_from(object.size).unwrap()))
+        .map(|object| {
+            (
+                object.name,
+                object.generation,
+                i64::try_from(object.size).unwrap(),
+            )
+        })
         .collect();
     for row in rows {
         assert!(objects.contains(&row), "{row:?} has no object");
@@ -90,10 +107,19 @@ async fn every_other_object_is_found_by_the_sweeper(system: &System, pool: &PgPo
     .fetch_all(pool)
     .await
     .unwrap();
-    let dead = Store::new(pool.clone()).claim_dead_blobs(1000).await.unwrap();
-    let found: BTreeSet<String> =
-        referred.into_iter().chain(dead.into_iter().map(|blob| blob.object_name)).collect();
+    let dead = Store::new(pool.clone())
+        .claim_dead_blobs(1000)
+        .await
+        .unwrap();
+    let found: BTreeSet<String> = referred
+        .into_iter()
+        .chain(dead.into_iter().map(|blob| blob.object_name))
+        .collect();
     for object in system.local.objects.objects(BUCKET) {
-        assert!(found.contains(&object.name), "nobody will find {}", object.name);
+        assert!(
+            found.contains(&object.name),
+            "nobody will find {}",
+            object.name
+        );
     }
 }

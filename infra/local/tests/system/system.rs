@@ -43,8 +43,11 @@ impl System {
     pub(crate) async fn start_with(settings: &[(&str, &str)], processes: bool) -> Self {
         let server = Postgres::shared().await;
         let database = server.database("nova", nova_local::migrated).await;
-        let settings: BTreeMap<String, String> = settings
+        // The functions' lines would stand between those of the tests.
+        let quiet = [("LOG_LEVEL", "error")];
+        let settings: BTreeMap<String, String> = quiet
             .iter()
+            .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let local = Local::start(Parts {

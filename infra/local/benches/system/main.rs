@@ -1,0 +1,45 @@
+//! `make bench`: what the functions cost, and how close they come to the database they stand on.
+//!
+//! Two parts. `binaries` starts each deployed binary by itself: its size, the time from exec to
+//! listening and to the first answer, its memory when idle. `rates` runs the whole system and asks
+//! it as fast as it answers; right after each figure pgbench sends the same statements to the same
+//! server, so that the ratio of the two means something on any machine. Figures go to
+//! `target/bench/*.json` and to a table.
+
+mod binaries;
+mod load;
+mod pgbench;
+mod rates;
+mod report;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // `cargo bench` passes `--bench`; whatever else is given names the part to run.
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let runs = |part: &str| wanted.is_empty() || wanted.iter().any(|one| one == part);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            if runs("binaries") {
+                binaries::measure().await?;
+            }
+            if runs("rates") {
+                rates::measure().await?;
+            }
+            Ok(())
+        })
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::say(&format!("bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The same statements without us: pgbench, on the same server, with as many clients.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use nova_testkit::postgres::{Binaries, Database};
+use tokio::process::Command;
+
+use crate::{
+    load::{CLIENTS, DURATION, Load},
+    report::percentile,
+};
+
+/// Runs a script of `sql/` as a login, with prepared statements.
+pub(crate) async fn run(database: &Database, login: &str, script: &str) -> Result<Load> {
+    let pgbench = Binaries::find()?.tool("pgbench");
+    let pgbench = pgbench.context("pgbench is missing: it comes with postgresql-contrib")?;
+    let sql = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("benches/system/sql")
+        .join(script);
+    let folder = std::env::temp_dir().join(format!("nova-pgbench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let clients = CLIENTS.to_string();
+    let command = |duration: Duration| {
+        let mut command = Command::new(&pgbench);
+        command
+            .current_dir(&folder)
+            .args([
+                "--no-vacuum",
+                "--protocol=prepared",
+                "--jobs=2",
+                "--client",
+                &clients,
+            ])
+            .args(["--time", &duration.as_secs().max(1).to_string(), "--file"])
+            .arg(&sql)
+            .arg(database.url_as(login))
+            .stdin(Stdio::null());
+        command
+    };
+    let warm = command(DURATION / 5).output().await?;
+    ensure!(
+        warm.status.success(),
+        "pgbench: {}",
+        String::from_utf8_lossy(&warm.stderr)
+    );
+    let measured = command(DURATION)
+        .args(["--log", "--log-prefix=times"])
+        .output()
+        .await?;
+    ensure!(
+        measured.status.success(),
+        "pgbench: {}",
+        String::from_utf8_lossy(&measured.stderr)
+    );
+    let mut times = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        let text = std::fs::read_to_string(entry?.path())?;
+        // client, transaction, microseconds, …
+        times.extend(
+            text.lines()
+                .filter_map(|line| Some(line.split(' ').nth(2)?.parse::<f64>().ok()? / 1000.0)),
+        );
+    }
+    std::fs::remove_dir_all(&folder)?;
+    times.sort_by(f64::total_cmp);
+    let said = String::from_utf8_lossy(&measured.stdout);
+    let rate = said.lines().find_map(|line| line.strip_prefix("tps = "));
+    let per_second = rate
+        .and_then(|rest| rest.split(' ').next()?.parse().ok())
+        .with_context(|| format!("pgbench said no rate: {said}"))?;
+    Ok(Load {
+        per_second,
+        p50_ms: percentile(&times, 0.5),
+        p99_ms: percentile(&times, 0.99),
+    })
+}
