@@ -66,10 +66,10 @@ check-format: ## rustfmt
 	cargo fmt --all --check
 
 check-lints: ## clippy with the workspace's lints, warnings denied
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --keep-going --quiet -- -D warnings
 
 check-docs: ## rustdoc, warnings denied
-	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --keep-going --quiet
 
 check-sql: postgres ## .sqlx/ is what the migrations and the queries give
 	@exec $(TOOLS)/sql-metadata compare
