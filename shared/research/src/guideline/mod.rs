@@ -1,7 +1,7 @@
 //! Article guidelines: what an upload must be, its title, and the sources that it names.
 //!
 //! A guideline is Markdown that a person wrote. [`Guideline::parse`] accepts an upload or says
-//! why not and where; [`extract`] reads the accepted text as Markdown and lists the sources.
+//! why not and where; [`extract()`] reads the accepted text as Markdown and lists the sources.
 
 mod bare;
 

@@ -4,7 +4,7 @@
 //! a cookie. [`Verifier`] checks it against the issuer's public keys and gives an [`Identity`];
 //! nothing else in Nova decides who somebody is. To read on, in this order: [`Verifier`] is the
 //! whole way of a token; `jws` takes it apart, `key_cache` has the keys, `claims` says whether it
-//! is for us and for now; [`challenge`] and [`session`] are the way out and the browser's way in.
+//! is for us and for now; [`mod@challenge`] and [`session`] are the way out and the browser's way in.
 //!
 //! What is refused, and why: `identity` tests of this crate hold the list as hostile tokens.
 

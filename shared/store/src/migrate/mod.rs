@@ -4,7 +4,7 @@
 //! runners may start at once: one works, the others wait without holding anything and then find
 //! the work done. What a crash leaves behind, the next run repairs.
 //!
-//! Where to read on: [`file`] is the format of a migration, [`plan`] decides what to run, [`step`]
+//! Where to read on: [`mod@file`] is the format of a migration, [`plan`] decides what to run, [`step`]
 //! runs it and [`alone`] runs what cannot be in a transaction, [`history`] is what the database
 //! remembers, [`lock`] keeps runners apart, [`check`] compares the live schema with the committed
 //! one, [`grants`] lets functions log in.
