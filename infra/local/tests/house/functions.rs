@@ -1,0 +1,181 @@
+//! What a function looks like, and that `functions/manifest.json` lists each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::workspace::{Package, assert_none, packages, read, tracked_files};
+
+/// What this test needs of the list of endpoints; its readers know the rest.
+#[derive(Deserialize)]
+struct Manifest {
+    services: BTreeMap<String, Entry>,
+    jobs: BTreeMap<String, Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    routes: Vec<String>,
+    database: Option<String>,
+    blobs: Option<String>,
+}
+
+impl Manifest {
+    fn read() -> Self {
+        serde_json::from_str(&read("functions/manifest.json")).expect("a valid manifest")
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.services.iter().chain(&self.jobs)
+    }
+}
+
+fn functions() -> impl Iterator<Item = &'static Package> {
+    let mut functions = packages().iter().filter(|it| it.is_function()).peekable();
+    assert!(functions.peek().is_some());
+    functions
+}
+
+#[test]
+fn the_manifest_lists_every_folder_and_every_folder_is_a_crate_of_its_name() {
+    let folders: BTreeSet<&str> = tracked_files()
+        .iter()
+        .filter_map(|path| path.strip_prefix("functions").ok())
+        .filter(|path| path.components().count() > 1)
+        .filter_map(|path| path.iter().next()?.to_str())
+        .collect();
+    let manifest = Manifest::read();
+    let listed: BTreeSet<&str> = manifest.entries().map(|(name, _)| name.as_str()).collect();
+    let crates: BTreeSet<&str> = functions().map(|it| it.name.as_str()).collect();
+    assert_eq!(folders, listed, "left: folders, right: manifest");
+    assert_eq!(folders, crates, "left: folders, right: crates");
+    assert_eq!(
+        listed.len(),
+        manifest.services.len() + manifest.jobs.len(),
+        "a name is a service or a job"
+    );
+}
+
+#[test]
+fn every_service_has_routes_and_every_route_one_service() {
+    let manifest = Manifest::read();
+    let mut findings = Vec::new();
+    let mut homes = BTreeMap::new();
+    for (name, entry) in &manifest.services {
+        if entry.routes.is_empty() {
+            findings.push(format!("{name} has no route"));
+        }
+        for route in &entry.routes {
+            if !route.starts_with('/') || route.len() > 1 && route.ends_with('/') {
+                findings.push(format!("{name}: odd route {route:?}"));
+            }
+            if let Some(other) = homes.insert(route, name) {
+                findings.push(format!("{route} belongs to {other} and to {name}"));
+            }
+        }
+    }
+    for (name, job) in &manifest.jobs {
+        if !job.routes.is_empty() {
+            findings.push(format!("the job {name} has routes"));
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn a_function_links_the_bucket_exactly_where_the_manifest_gives_it_access() {
+    let manifest = Manifest::read();
+    let mut findings = Vec::new();
+    for (name, entry) in manifest.entries() {
+        let Some(function) = functions().find(|it| it.name == *name) else {
+            continue;
+        };
+        match (entry.blobs.as_deref(), function.links("nova-blobs")) {
+            (None, false) | (Some("read" | "write"), true) => {}
+            (access, links) => findings.push(format!(
+                "{name}: \"blobs\" is {access:?}, and linking nova-blobs is {links}"
+            )),
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn the_manifest_names_roles_that_the_migrations_make() {
+    let migrations: String = tracked_files()
+        .iter()
+        .filter(|path| path.starts_with("migrations"))
+        .filter(|path| path.to_string_lossy().ends_with(".up.sql"))
+        .map(read)
+        .collect();
+    let findings: Vec<String> = Manifest::read()
+        .entries()
+        .filter_map(|(name, entry)| Some((name, entry.database.as_deref()?)))
+        // The migrator makes this one, before the first migration.
+        .filter(|(_, role)| *role != "nova_owner")
+        .filter(|(_, role)| !migrations.contains(&format!("'{role}'")))
+        .map(|(name, role)| format!("{name}: no migration makes the role {role}"))
+        .collect();
+    assert_none(&findings);
+}
+
+/// The body of an async `main` compiles all that it awaits once more for every binary; `run` is
+/// compiled once, in the runtime.
+#[test]
+fn the_main_of_a_function_is_three_lines() {
+    let mut findings = Vec::new();
+    for function in functions() {
+        let path = function.folder().join("src/main.rs");
+        let text = read(&path);
+        let code: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .collect();
+        let run = format!("nova_runtime::run({}::FUNCTION)", function.name);
+        if code != ["fn main() -> std::process::ExitCode {", &run, "}"] {
+            findings.push(format!("{} is not the usual three lines", path.display()));
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn no_crate_of_ours_builds_what_nobody_runs() {
+    let mut findings = Vec::new();
+    for function in functions() {
+        for target in &function.targets {
+            let is = |kind: &str| target.kind.iter().any(|it| it == kind);
+            if is("lib") && target.doctest {
+                findings.push(format!("{}: [lib] wants doctest = false", function.name));
+            }
+            if is("bin") && target.test {
+                findings.push(format!("{}: [[bin]] wants test = false", function.name));
+            }
+            if is("bin") && target.name != function.name {
+                findings.push(format!("{}: its program is {}", function.name, target.name));
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn every_crate_is_described_kept_private_and_linted() {
+    let mut findings = Vec::new();
+    for package in packages() {
+        let manifest = read(package.folder().join("Cargo.toml"));
+        if !manifest.contains("[lints]\nworkspace = true\n") {
+            findings.push(format!("{} leaves the workspace's lints out", package.name));
+        }
+        if package.publish.as_deref() != Some(&[]) {
+            findings.push(format!("{} could be published", package.name));
+        }
+        match package.description.as_deref() {
+            Some(description) if !description.starts_with("Part of Nova") => {}
+            _ => findings.push(format!("{} does not say what it is", package.name)),
+        }
+    }
+    assert_none(&findings);
+}
