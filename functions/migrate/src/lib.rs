@@ -183,7 +183,7 @@ async fn grant(text: &str, create_logins: bool, migrator: &Migrator) -> Result<(
     for change in &outcome.changes {
         console::result(change);
     }
-    if outcome.changes.is_empty() {
+    if outcome.changes.is_empty() && outcome.warnings.is_empty() {
         console::result(&format!(
             "grants: {} login(s) are as they should be",
             grants.len()

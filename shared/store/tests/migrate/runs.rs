@@ -72,7 +72,8 @@ async fn each_migration_is_told_with_its_title_and_recorded_with_its_user_and_du
 async fn a_run_opens_exactly_one_session() {
     let database = database().await;
     // Seen from another database, so that looking does not count.
-    let elsewhere = Postgres::shared().await.empty_database().await.pool();
+    let other = Postgres::shared().await.empty_database().await;
+    let elsewhere = other.pool();
     let sessions = async || -> i64 {
         sqlx::query_scalar("select sessions from pg_stat_database where datname = $1")
             .bind(&database.name)
