@@ -33,6 +33,7 @@ mod incoming;
 mod metadata;
 mod problem;
 mod read;
+mod retry;
 mod session;
 mod write;
 

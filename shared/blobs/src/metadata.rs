@@ -10,17 +10,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request, Response};
 use nova_runtime::http_client::{HttpClient, HttpError, Limits};
 use nova_runtime::tokens::TokenSource;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Deserializer};
-use tokio::time::Instant;
 use url::Url;
 
-use crate::client::{FIRST_BACKOFF, LONGEST_BACKOFF};
-use crate::{Blobs, BoxError, Error, Settings};
+use crate::retry::{Failure, Pauses};
+use crate::{Blobs, Error, Settings};
 
 /// One attempt may take this long; a connection that went silent must leave time for another.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -121,6 +119,11 @@ impl Metadata {
         self.http.send(request, limits).await
     }
 
+    /// For as long as nothing works.
+    pub(crate) fn pauses(&self) -> Pauses {
+        Pauses::within(self.deadline)
+    }
+
     /// Repeats a request without a body until it is answered for good.
     async fn call(
         &self,
@@ -128,7 +131,7 @@ impl Metadata {
         url: &Url,
         object: &str,
     ) -> Result<Response<Bytes>, Error> {
-        let mut pauses = Pauses::until(Instant::now() + self.deadline);
+        let mut pauses = self.pauses();
         loop {
             let request = Request::builder()
                 .method(method.clone())
@@ -212,95 +215,6 @@ impl Blobs {
     }
 }
 
-/// Why an attempt did not bring what was wanted.
-pub(crate) struct Failure {
-    pub(crate) error: Error,
-    retry_after: Option<Duration>,
-}
-
-impl Failure {
-    pub(crate) fn of_answer(response: &Response<Bytes>, object: &str) -> Self {
-        let status = response.status();
-        let seconds = response.headers().get(RETRY_AFTER);
-        Self {
-            error: Error::from_status(object, status.as_u16(), said(status, response.body())),
-            // The other form, a date, is not used by Cloud Storage.
-            retry_after: seconds
-                .and_then(|seconds| seconds.to_str().ok()?.parse().ok())
-                .map(Duration::from_secs),
-        }
-    }
-
-    pub(crate) fn of_exchange(error: HttpError) -> Self {
-        Self {
-            error: if error.is_retryable() {
-                Error::Unavailable(error.into())
-            } else {
-                Error::Other(error.into())
-            },
-            retry_after: None,
-        }
-    }
-}
-
-/// Growing pauses between attempts: full jitter, so that a herd that failed together does not come back together.
-pub(crate) struct Pauses {
-    end: Instant,
-    next: Duration,
-}
-
-impl Pauses {
-    pub(crate) fn until(end: Instant) -> Self {
-        Self {
-            end,
-            next: FIRST_BACKOFF,
-        }
-    }
-
-    pub(crate) fn left(&self) -> Duration {
-        self.end.saturating_duration_since(Instant::now())
-    }
-
-    /// Back to short pauses, because something worked.
-    pub(crate) fn reset(&mut self) {
-        self.next = FIRST_BACKOFF;
-    }
-
-    /// Waits, or gives the failure back when there is no time to wait and try again.
-    pub(crate) async fn pause(&mut self, failure: Failure) -> Result<(), Error> {
-        let pause = self.next.mul_f64(random_share());
-        let pause = failure.retry_after.map_or(pause, |asked| asked + pause);
-        self.next = (self.next * 2).min(LONGEST_BACKOFF);
-        if pause >= self.left() {
-            return Err(failure.error);
-        }
-        tracing::debug!(
-            error = &failure.error as &dyn std::error::Error,
-            ?pause,
-            "retrying a storage request"
-        );
-        tokio::time::sleep(pause).await;
-        Ok(())
-    }
-}
-
-/// Between 0 and 1.
-fn random_share() -> f64 {
-    let mut bytes = [0; 4];
-    match SystemRandom::new().fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
-        // Without randomness the whole pause.
-        Err(_) => 1.0,
-    }
-}
-
-/// What an error answer says, for the log.
-fn said(status: StatusCode, body: &[u8]) -> BoxError {
-    let text = String::from_utf8_lossy(body);
-    let text: String = text.chars().take(500).collect();
-    format!("{status}: {text}").into()
-}
-
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| Error::Other(error.into()))
 }
@@ -320,13 +234,4 @@ fn checksum<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error>
         .and_then(|bytes| bytes.try_into().ok())
         .map(u32::from_be_bytes)
         .ok_or_else(|| serde::de::Error::custom(format!("not a CRC32C: {text:?}")))
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            retry_after: None,
-        }
-    }
 }

@@ -15,11 +15,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
 use http::{Method, Request, Response, StatusCode};
-use tokio::time::Instant;
 
 use crate::Error;
 use crate::incoming::Measured;
-use crate::metadata::{Failure, Metadata, Object, Pauses, parse};
+use crate::metadata::{Metadata, Object, parse};
+use crate::retry::Failure;
 
 /// Large enough to keep a fast line busy, small enough for many uploads at once in one instance. A multiple of the
 /// 256 KiB in which Cloud Storage counts.
@@ -39,7 +39,6 @@ pub(crate) struct Session<'a> {
     address: String,
     /// How many bytes the storage has confirmed.
     confirmed: u64,
-    deadline: Instant,
 }
 
 /// The answer to a chunk, or to the question how far the upload got.
@@ -55,7 +54,6 @@ impl<'a> Session<'a> {
         bucket: &str,
         object: &'a str,
         content_type: &str,
-        deadline: Instant,
     ) -> Result<Self, Error> {
         let mut url = metadata.url(&["upload", "storage", "v1", "b", bucket, "o"]);
         url.query_pairs_mut()
@@ -63,7 +61,7 @@ impl<'a> Session<'a> {
             .append_pair("name", object)
             .append_pair("ifGenerationMatch", "0");
         let about = serde_json::json!({ "contentType": content_type }).to_string();
-        let mut pauses = Pauses::until(deadline);
+        let mut pauses = metadata.pauses();
         loop {
             // Can be repeated: a session that nobody knows of is never used.
             let request = Request::post(url.as_str())
@@ -82,7 +80,6 @@ impl<'a> Session<'a> {
                         object,
                         address: address.to_owned(),
                         confirmed: 0,
-                        deadline,
                     });
                 }
                 Ok(response) => Failure::of_answer(&response, object),
@@ -135,7 +132,7 @@ impl<'a> Session<'a> {
         mut chunk: Bytes,
         whole: Option<Measured>,
     ) -> Result<Option<Object>, Error> {
-        let mut pauses = Pauses::until(self.deadline);
+        let mut pauses = self.metadata.pauses();
         // The checksum is only sent with a first attempt, as Google's clients do; the object's own is compared anyway.
         let mut checksum = whole.map(|whole| whole.crc32c);
         let mut asking = false;

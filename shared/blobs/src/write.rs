@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use nova_store::{CommittedBlob, NewBlob, UserId};
-use tokio::time::Instant;
 
 use crate::incoming::{Chunks, Measured};
 use crate::metadata::Object;
@@ -102,13 +101,11 @@ impl Blobs {
             let whole = measured(&chunks, row)?;
             return Ok((whole, self.write_at_once(row, first, whole).await));
         }
-        let deadline = Instant::now() + self.inner.config.write_deadline;
         let session = Session::start(
             &self.inner.metadata,
             &row.bucket,
             &row.object_name,
             &row.content_type,
-            deadline,
         );
         let mut session = match session.await {
             Ok(session) => session,

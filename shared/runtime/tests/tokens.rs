@@ -38,7 +38,10 @@ impl FakeMetadataServer {
                 let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
                     let (log, answers) = (Arc::clone(&log), Arc::clone(&answers));
                     async move {
-                        assert_eq!(request.headers()["metadata-flavor"], "Google");
+                        // The one client of this fake that is none of a metadata server posts.
+                        if request.method() == http::Method::GET {
+                            assert_eq!(request.headers()["metadata-flavor"], "Google");
+                        }
                         log.lock().unwrap().push(request.uri().to_string());
                         let answer = {
                             let mut answers = answers.lock().unwrap();
@@ -252,4 +255,37 @@ async fn an_anonymous_source_has_no_token_and_nothing_prints_a_secret() {
     assert_eq!(secret(&fixed).await, "ya29.secret");
     let printed = format!("{fixed:?} {:?}", fixed.token().await);
     assert!(!printed.contains("ya29"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_key_file_is_used_by_signing_a_request_for_a_token() {
+    let server = FakeMetadataServer::start([
+        Answer::Token {
+            name: "old",
+            seconds: DUE,
+        },
+        Answer::Token {
+            name: "new",
+            seconds: HOUR,
+        },
+    ])
+    .await;
+    let key = serde_json::json!({
+        "type": "service_account",
+        "client_email": "nova@example.iam.gserviceaccount.com",
+        "private_key": include_str!("../../testkit/src/issuer/test_only_rsa_key.pem"),
+        "project_id": "example",
+        "token_uri": format!("http://{}/token", server.address),
+    });
+    let path = std::env::temp_dir().join(format!("nova-key-{}.json", uuid::Uuid::now_v7()));
+    std::fs::write(&path, key.to_string()).unwrap();
+    let tokens = TokenSource::key_file(path.clone());
+    assert_eq!(secret(&tokens).await, "old");
+    // gcp_auth itself would go on with the old one for another minute and a half.
+    assert_eq!(secret(&tokens).await, "new");
+    assert_eq!(*server.asked.lock().unwrap(), ["/token", "/token"]);
+
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(secret(&tokens).await, "new");
+    TokenSource::key_file(path).token().await.unwrap_err();
 }

@@ -4,5 +4,6 @@
 mod googles_client;
 mod metadata;
 mod read;
+mod settings;
 mod support;
 mod write;

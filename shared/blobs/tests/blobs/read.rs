@@ -104,7 +104,8 @@ async fn damaged_bytes_are_never_passed_on_as_whole() {
 #[tokio::test]
 async fn another_object_under_the_name_is_not_read() {
     let world = World::new().await;
-    let blob = world.blob("what was committed").await;
+    // Long enough to come in many pieces: not even the first may be passed on.
+    let blob = world.blob(pattern(3 * MIB)).await;
     let (got, outcome) = read_all(
         &world,
         &BlobRef {

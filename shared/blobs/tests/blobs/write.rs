@@ -126,7 +126,7 @@ async fn an_answer_lost_after_the_upload_is_found_out_and_not_taken_for_a_confli
 
 #[tokio::test]
 async fn a_large_upload_survives_what_passes_at_every_step() {
-    let body = pattern(20 * MIB + 12_345);
+    let body = pattern(16 * MIB + 12_345);
     for action in [Action::StartSession, Action::ContinueSession] {
         for after in [0, 1, 2] {
             if action == Action::StartSession && after > 0 {
@@ -182,6 +182,26 @@ async fn the_question_how_far_an_upload_got_may_fail_too() {
     let body = pattern(20 * MIB);
     let outcome = world.write(body.clone()).await;
     assert_written(&world, &body, outcome).await;
+    let statuses: Vec<_> = world
+        .objects
+        .seen()
+        .iter()
+        .map(|seen| seen.status)
+        .collect();
+    let (start, chunk, question) = (Some(200), Some(308), Some(308));
+    assert_eq!(
+        statuses,
+        [
+            start,
+            chunk,
+            None,
+            Some(503),
+            None,
+            question,
+            chunk,
+            Some(200)
+        ]
+    );
 }
 
 #[tokio::test]
@@ -211,8 +231,7 @@ async fn what_does_not_pass_is_not_retried_and_has_a_name() {
 async fn a_bucket_that_stays_away_is_given_up_at_the_deadline() {
     for size in [1000, 9 * MIB] {
         let world = World::with(Config::default(), TokenSource::anonymous(), |settings| {
-            settings.deadline = Duration::from_millis(700);
-            settings.write_deadline = Duration::from_millis(900);
+            settings.deadline = Duration::from_secs(2);
         })
         .await;
         world
@@ -222,11 +241,11 @@ async fn a_bucket_that_stays_away_is_given_up_at_the_deadline() {
         let error = world.write(pattern(size)).await.unwrap_err();
         assert!(error.is_retryable(), "{error:?}");
         assert!(
-            begun.elapsed() < Duration::from_secs(3),
+            begun.elapsed() < Duration::from_secs(15),
             "{:?}",
             begun.elapsed()
         );
-        assert!(world.objects.seen().len() > 2);
+        assert!(world.objects.seen().len() > 1);
     }
 }
 
