@@ -1,4 +1,5 @@
 //! Documents that users have, rebuilt byte for byte from the rows that they were made of.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use nova_research::document::{Document, Section, by_query};
 use serde::Deserialize;
@@ -19,7 +20,8 @@ struct Answer {
     number: u64,
     url: String,
     query: String,
-    answer: String,
+    #[serde(rename = "answer")]
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -33,10 +35,12 @@ fn rebuild(rows: &Rows, chunk: usize) -> (String, Value) {
     let mut out = String::new();
     let mut document = Document::new();
     for (query, answers) in by_query(&rows.answers, |answer| answer.query.as_str()) {
-        document.open(Section::ResearchResults, query, &mut out).unwrap();
+        document
+            .open(Section::ResearchResults, query, &mut out)
+            .unwrap();
         for answer in answers {
             document.answer(answer.number, &answer.url, query, &mut out);
-            for bytes in answer.answer.as_bytes().chunks(chunk) {
+            for bytes in answer.text.as_bytes().chunks(chunk) {
                 document.body_bytes(bytes, &mut out);
             }
         }
@@ -62,11 +66,22 @@ fn check(name: &str, rows: &str, expected: &str) {
     let rows: Rows = serde_json::from_str(rows).unwrap();
     for chunk in [1, 7, 4096, usize::MAX] {
         let (document, counts) = rebuild(&rows, chunk);
-        let line = document.lines().zip(expected.lines()).position(|(ours, theirs)| ours != theirs);
+        let line = document
+            .lines()
+            .zip(expected.lines())
+            .position(|(ours, theirs)| ours != theirs);
         if let Some(line) = line {
-            assert_eq!(document.lines().nth(line), expected.lines().nth(line), "{name}, line {}", line + 1);
+            assert_eq!(
+                document.lines().nth(line),
+                expected.lines().nth(line),
+                "{name}, line {}",
+                line + 1
+            );
         }
-        assert!(document == expected, "{name} in chunks of {chunk} bytes: lines are equal, ends are not");
+        assert!(
+            document == expected,
+            "{name} in chunks of {chunk} bytes: lines are equal, ends are not"
+        );
         for (key, count) in rows.counts.as_object().unwrap() {
             assert_eq!(&counts[key], count, "{name}: {key}");
         }
@@ -75,8 +90,24 @@ fn check(name: &str, rows: &str, expected: &str) {
 
 #[test]
 fn documents_of_existing_users_are_rebuilt_byte_for_byte() {
-    check("demo", include_str!("fixtures/demo.rows.json"), include_str!("fixtures/demo.research.md"));
-    check("folder", include_str!("fixtures/folder.rows.json"), include_str!("fixtures/folder.research.md"));
-    check("patterns", include_str!("fixtures/patterns.rows.json"), include_str!("fixtures/patterns.research.md"));
-    check("small", include_str!("fixtures/small.rows.json"), include_str!("fixtures/small.research.md"));
+    check(
+        "demo",
+        include_str!("fixtures/demo.rows.json"),
+        include_str!("fixtures/demo.research.md"),
+    );
+    check(
+        "folder",
+        include_str!("fixtures/folder.rows.json"),
+        include_str!("fixtures/folder.research.md"),
+    );
+    check(
+        "patterns",
+        include_str!("fixtures/patterns.rows.json"),
+        include_str!("fixtures/patterns.research.md"),
+    );
+    check(
+        "small",
+        include_str!("fixtures/small.rows.json"),
+        include_str!("fixtures/small.research.md"),
+    );
 }

@@ -19,8 +19,15 @@ pub(super) struct Body {
 impl Body {
     /// A body whose first line begins with some text of the frame.
     pub(super) fn after(text: &str) -> Self {
-        let lines = Lines { line: text.to_owned(), long: false, guard: Guard::new() };
-        Self { trim: Trim::default(), lines }
+        let lines = Lines {
+            line: text.to_owned(),
+            long: false,
+            guard: Guard::new(),
+        };
+        Self {
+            trim: Trim::default(),
+            lines,
+        }
     }
 
     pub(super) fn push(&mut self, text: &str, out: &mut String) {
@@ -64,7 +71,11 @@ impl Lines {
             rest = after;
             if let Some(last) = piece.strip_suffix('\n') {
                 self.extend(last, out);
-                let ending = if self.line.ends_with('\r') { "\r\n" } else { "\n" };
+                let ending = if self.line.ends_with('\r') {
+                    "\r\n"
+                } else {
+                    "\n"
+                };
                 self.line.truncate(self.line.len() + 1 - ending.len());
                 self.end_line(ending, out);
             } else {
@@ -124,5 +135,7 @@ impl Lines {
 
 /// Whether a line of which this is the beginning could be a fence.
 fn may_be_fence(line: &str) -> bool {
-    line.get(Start::read(line).offset..).and_then(Fence::read).is_some()
+    line.get(Start::read(line).offset..)
+        .and_then(Fence::read)
+        .is_some()
 }

@@ -12,7 +12,9 @@ impl Decoder {
     /// A decoder at the beginning of a text.
     #[must_use]
     pub const fn new() -> Self {
-        Self { carried: Vec::new() }
+        Self {
+            carried: Vec::new(),
+        }
     }
 
     /// Hands the text of a chunk on, in pieces.
@@ -20,7 +22,9 @@ impl Decoder {
         let mut rest = chunk;
         // One byte at a time until the carried character is complete or known to be wrong.
         while !self.carried.is_empty() {
-            let Some((&byte, after)) = rest.split_first() else { return };
+            let Some((&byte, after)) = rest.split_first() else {
+                return;
+            };
             self.carried.push(byte);
             match std::str::from_utf8(&self.carried) {
                 Ok(character) => {

@@ -16,7 +16,11 @@ impl Fence {
         let rest = text.trim_start_matches(mark);
         let length = text.len() - rest.len();
         let opens = length >= 3 && (mark == '~' || !rest.contains('`'));
-        opens.then(|| Self { mark, length, bare: rest.trim_matches([' ', '\t']).is_empty() })
+        opens.then(|| Self {
+            mark,
+            length,
+            bare: rest.trim_matches([' ', '\t']).is_empty(),
+        })
     }
 
     /// Whether this line closes a block that the other one opened.
@@ -80,7 +84,10 @@ impl Start {
     /// The length of the mark that comes next.
     fn mark(&mut self, line: &str) -> Option<usize> {
         let rest = line.get(self.offset..)?;
-        let spaced = |length: usize| rest.get(length..).is_some_and(|it| it.is_empty() || it.starts_with([' ', '\t']));
+        let spaced = |length: usize| {
+            rest.get(length..)
+                .is_some_and(|it| it.is_empty() || it.starts_with([' ', '\t']))
+        };
         let first = rest.chars().next()?;
         match first {
             '>' => {
@@ -93,7 +100,9 @@ impl Start {
             }
             '0'..='9' => {
                 let digits = rest.bytes().take(10).take_while(u8::is_ascii_digit).count();
-                let closed = rest.get(digits..).is_some_and(|it| it.starts_with(['.', ')']));
+                let closed = rest
+                    .get(digits..)
+                    .is_some_and(|it| it.starts_with(['.', ')']));
                 if digits > 9 || !closed || !spaced(digits + 1) {
                     return None;
                 }
@@ -106,7 +115,8 @@ impl Start {
                 Some(1)
             }
             '[' if rest.starts_with("[^") => {
-                let length = rest.find(|it: char| it == ']' || it.is_whitespace() || "<`".contains(it))?;
+                let length =
+                    rest.find(|it: char| it == ']' || it.is_whitespace() || "<`".contains(it))?;
                 let closed = rest.get(length..).is_some_and(|it| it.starts_with("]:"));
                 self.others |= closed;
                 closed.then_some(length + 2)

@@ -50,7 +50,13 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) const fn new() -> Self {
-        Self { code: None, loose: None, lists: false, after_blank: true, inline: Inline::new() }
+        Self {
+            code: None,
+            loose: None,
+            lists: false,
+            after_blank: true,
+            inline: Inline::new(),
+        }
     }
 
     /// Appends a line, without its end, so that it is harmless.
@@ -176,7 +182,11 @@ impl Guard {
         }
         let listed = start.lists || self.lists && start.indent > 0;
         self.lists = listed;
-        self.code = Some(Open { fence, column: start.column, listed });
+        self.code = Some(Open {
+            fence,
+            column: start.column,
+            listed,
+        });
         out.push_str(line);
     }
 
@@ -190,7 +200,13 @@ impl Guard {
             Some(loose) if loose.open => {
                 loose.open = start.lists || loose.indent != indent || !fence.closes(loose.fence);
             }
-            _ if self.lists || start.lists => self.loose = Some(Loose { fence, indent, open: true }),
+            _ if self.lists || start.lists => {
+                self.loose = Some(Loose {
+                    fence,
+                    indent,
+                    open: true,
+                });
+            }
             _ => {}
         }
     }

@@ -20,7 +20,10 @@ pub(super) struct Inline {
 impl Inline {
     /// The state behind an empty line.
     pub(super) const fn new() -> Self {
-        Self { spans_certain: true, html: false }
+        Self {
+            spans_certain: true,
+            html: false,
+        }
     }
 
     /// Appends a line, or a part of one. `begins_at` is the byte in which the text behind
@@ -33,8 +36,11 @@ impl Inline {
             at += found;
             let rest = line.get(at..).unwrap_or_default();
             let next = rest.as_bytes().get(1).copied().unwrap_or(b'\n');
-            let (length, replacement) = match rest.as_bytes().first() {
-                Some(b'\\') if next == b'<' && self.keeps_backslash(begins_at, url.reaches(line, at)) => {
+            // How far to go on, and what is to stand for how many bytes.
+            let (length, escape) = match rest.as_bytes().first() {
+                Some(b'\\')
+                    if next == b'<' && self.keeps_backslash(begins_at, url.reaches(line, at)) =>
+                {
                     (1, None)
                 }
                 Some(b'\\') if next.is_ascii_punctuation() => {
@@ -48,7 +54,8 @@ impl Inline {
                 Some(b'<') => self.tag(rest, begins_at == Some(at)),
                 Some(b'#') => {
                     let length = rest.bytes().take_while(|&it| it == b'#').count();
-                    if looks_like_ours(rest, begins_at == Some(at)) { (1, Some("\\#")) } else { (length, None) }
+                    let ours = looks_like_ours(rest, begins_at == Some(at));
+                    (length, ours.then_some(("\\", 0)))
                 }
                 Some(b']') => {
                     self.spans_certain &= ends_before_backticks(rest);
@@ -59,10 +66,10 @@ impl Inline {
                     (1, None)
                 }
             };
-            if let Some(replacement) = replacement {
+            if let Some((escape, replaced)) = escape {
                 out.push_str(line.get(written..at).unwrap_or_default());
-                out.push_str(replacement);
-                written = at + length;
+                out.push_str(escape);
+                written = at + replaced;
             }
             at += length;
         }
@@ -75,12 +82,14 @@ impl Inline {
     }
 
     /// How far a `<` reaches, and what is to stand for it.
-    fn tag(&mut self, text: &str, begins_line: bool) -> (usize, Option<&'static str>) {
+    fn tag(&mut self, text: &str, begins_line: bool) -> (usize, Option<(&'static str, usize)>) {
         match tags::judge(text, begins_line) {
             Verdict::Text => {
                 // An address such as `<1`@a.example>` may hold a backtick.
                 let inside = text.get(1..).unwrap_or_default();
-                let end = inside.find([' ', '\t', '<', '>', '`']).and_then(|it| inside.get(it..));
+                let end = inside
+                    .find([' ', '\t', '<', '>', '`'])
+                    .and_then(|it| inside.get(it..));
                 self.spans_certain &= !end.is_some_and(|it| it.starts_with('`'));
                 (1, None)
             }
@@ -88,7 +97,7 @@ impl Inline {
                 self.html |= begins_line && tags::begins_html_block(text);
                 (length, None)
             }
-            Verdict::Dangerous => (1, Some("&lt;")),
+            Verdict::Dangerous => (1, Some(("&lt;", 1))),
         }
     }
 
@@ -142,10 +151,15 @@ impl UrlTail {
 fn ends_before_backticks(text: &str) -> bool {
     let rest = text.get(1..).unwrap_or_default();
     let ends = |rest: &str, end: char, doubtful: &[char]| {
-        rest.find(|it| it == end || doubtful.contains(&it)).is_some_and(|at| rest.get(at..).is_some_and(|it| it.starts_with(end)))
+        rest.find(|it| it == end || doubtful.contains(&it))
+            .is_some_and(|at| rest.get(at..).is_some_and(|it| it.starts_with(end)))
     };
     match rest.chars().next() {
-        Some('(') => ends(rest.get(1..).unwrap_or_default(), ')', &['(', '"', '\'', '`', '<', '\\']),
+        Some('(') => ends(
+            rest.get(1..).unwrap_or_default(),
+            ')',
+            &['(', '"', '\'', '`', '<', '\\'],
+        ),
         Some('[') => ends(rest.get(1..).unwrap_or_default(), ']', &['[', '`', '\\']),
         Some(':') => false,
         _ => true,
@@ -163,7 +177,9 @@ fn looks_like_ours(text: &str, begins_line: bool) -> bool {
         .is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('['));
     let section = || {
         let heading = heading.trim_end_matches(['#', ' ', '\t']);
-        Section::ALL.iter().any(|it| it.heading().eq_ignore_ascii_case(heading))
+        Section::ALL
+            .iter()
+            .any(|it| it.heading().eq_ignore_ascii_case(heading))
     };
     source || begins_line && section()
 }

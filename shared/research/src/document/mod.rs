@@ -101,9 +101,17 @@ impl Document {
     /// that is open. Sections that are passed over are written as empty.
     ///
     /// In [`Section::ResearchResults`] the title is the query.
-    pub fn open(&mut self, section: Section, title: &str, out: &mut String) -> Result<(), OutOfOrder> {
+    pub fn open(
+        &mut self,
+        section: Section,
+        title: &str,
+        out: &mut String,
+    ) -> Result<(), OutOfOrder> {
         if let Some(open) = self.section.filter(|it| *it > section) {
-            return Err(OutOfOrder { wanted: section, open });
+            return Err(OutOfOrder {
+                wanted: section,
+                open,
+            });
         }
         self.close(out);
         self.advance(section, out);
@@ -113,7 +121,10 @@ impl Document {
         }
         *count += 1;
         let _ = write!(out, "<details>\n<summary>{}</summary>\n\n", one_line(title));
-        self.block = Some(Block { body: Some(Body::after("")), answers: 0 });
+        self.block = Some(Block {
+            body: Some(Body::after("")),
+            answers: 0,
+        });
         Ok(())
     }
 
@@ -154,7 +165,9 @@ impl Document {
     /// Closes the block that is open, if any.
     pub fn close(&mut self, out: &mut String) {
         self.end_text(out);
-        let Some(block) = self.block.take() else { return };
+        let Some(block) = self.block.take() else {
+            return;
+        };
         if let Some(body) = block.body {
             body.finish(out);
         }
@@ -168,7 +181,9 @@ impl Document {
     pub fn finish(mut self, out: &mut String) -> Counts {
         self.close(out);
         self.advance(Section::AdditionalSources, out);
-        if *self.counts.of(Section::AdditionalSources) == 0 && self.section == Some(Section::AdditionalSources) {
+        if *self.counts.of(Section::AdditionalSources) == 0
+            && self.section == Some(Section::AdditionalSources)
+        {
             out.push_str(Section::AdditionalSources.when_empty());
         }
         self.counts

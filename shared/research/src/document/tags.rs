@@ -15,19 +15,28 @@
 use crate::entity;
 
 /// Names of tags that are never let through.
-const DANGEROUS: &str = "details \
-    iframe listing noembed noframes noscript plaintext pre script style textarea title xmp \
-    applet caption frameset marquee math object select svg table template \
-    base body embed frame head html link meta";
+#[rustfmt::skip]
+const DANGEROUS: &[&str] = &[
+    "details",
+    "iframe", "listing", "noembed", "noframes", "noscript", "plaintext", "pre", "script", "style",
+    "textarea", "title", "xmp",
+    "applet", "caption", "frameset", "marquee", "math", "object", "select", "svg", "table",
+    "template",
+    "base", "body", "embed", "frame", "head", "html", "link", "meta",
+];
 
 /// A longer tag is not let through, in bytes.
 const MAX_TAG_BYTES: usize = 4096;
 
 /// Attributes that hold a URL.
-const URLS: &str = "action background cite data formaction href longdesc poster src xlink:href";
+#[rustfmt::skip]
+const URLS: &[&str] = &[
+    "action", "background", "cite", "data", "formaction", "href", "longdesc", "poster", "src",
+    "xlink:href",
+];
 
 /// Schemes that a URL in an attribute may have.
-const SCHEMES: &str = "http https mailto";
+const SCHEMES: &[&str] = &["http", "https", "mailto"];
 
 /// What a `<` begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,7 +53,9 @@ pub(super) enum Verdict {
 pub(super) fn judge(text: &str, begins_line: bool) -> Verdict {
     let body = text.strip_prefix('<').unwrap_or(text);
     let end = body.find('<').unwrap_or(body.len()).min(MAX_TAG_BYTES);
-    let body = body.get(..body.floor_char_boundary(end)).unwrap_or_default();
+    let body = body
+        .get(..body.floor_char_boundary(end))
+        .unwrap_or_default();
     if let Some(comment) = body.strip_prefix("!--") {
         return judge_comment(comment);
     }
@@ -67,7 +78,9 @@ pub(super) fn begins_html_block(text: &str) -> bool {
     let name = body.strip_prefix('/').unwrap_or(body);
     let end = name.find(|it: char| !it.is_ascii_alphanumeric() && it != '-');
     body.starts_with("!--")
-        || end.and_then(|it| name.get(it..)).is_none_or(|it| it.starts_with([' ', '\t', '/', '>']))
+        || end
+            .and_then(|it| name.get(it..))
+            .is_none_or(|it| it.starts_with([' ', '\t', '/', '>']))
 }
 
 fn judge_comment(comment: &str) -> Verdict {
@@ -85,7 +98,7 @@ fn tag_length(text: &str, begins_line: bool) -> Option<usize> {
     let ends_name = |it: char| is_space(it) || matches!(it, '/' | '>');
     let (name, mut rest) = text.split_at_checked(text.find(ends_name)?)?;
     let is = |it: &str| it.eq_ignore_ascii_case(name);
-    if DANGEROUS.split(' ').any(is) || begins_line && is("summary") {
+    if DANGEROUS.iter().any(|it| is(it)) || begins_line && is("summary") {
         return None;
     }
     loop {
@@ -102,21 +115,30 @@ fn tag_length(text: &str, begins_line: bool) -> Option<usize> {
 /// Passes over an attribute; `None` when it does not end here, or does something.
 fn harmless_attribute(text: &str) -> Option<&str> {
     let ends_name = |it: char| is_space(it) || matches!(it, '/' | '>' | '=');
-    let length = text.char_indices().skip(1).find(|&(_, it)| ends_name(it))?.0;
+    let length = text
+        .char_indices()
+        .skip(1)
+        .find(|&(_, it)| ends_name(it))?
+        .0;
     let (name, rest) = text.split_at_checked(length)?;
-    if name.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("on")) {
+    if name
+        .get(..2)
+        .is_some_and(|it| it.eq_ignore_ascii_case("on"))
+    {
         return None;
     }
     let Some(value) = rest.trim_start_matches(is_space).strip_prefix('=') else {
         return Some(rest);
     };
     let value = value.trim_start_matches(is_space);
-    let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote).map(|it| (it, quote)));
+    let quoted = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| value.strip_prefix(quote).map(|it| (it, quote)));
     let (value, rest) = match quoted {
         Some((value, quote)) => value.split_once(quote)?,
         None => value.split_at_checked(value.find(|it| is_space(it) || it == '>')?)?,
     };
-    let is_url = URLS.split(' ').any(|it| it.eq_ignore_ascii_case(name));
+    let is_url = URLS.iter().any(|it| it.eq_ignore_ascii_case(name));
     (!is_url || is_harmless_url(value)).then_some(rest)
 }
 
@@ -124,9 +146,16 @@ fn is_harmless_url(value: &str) -> bool {
     let url = entity::decode(value);
     let Some((scheme, _)) = url.split_once(':') else {
         // A reference that was not decoded could still stand for a colon.
-        return !url.split(['/', '?', '#']).next().unwrap_or_default().contains('&');
+        return !url
+            .split(['/', '?', '#'])
+            .next()
+            .unwrap_or_default()
+            .contains('&');
     };
-    scheme.contains(['/', '?', '#']) || SCHEMES.split(' ').any(|it| it.eq_ignore_ascii_case(scheme.trim()))
+    scheme.contains(['/', '?', '#'])
+        || SCHEMES
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(scheme.trim()))
 }
 
 const fn is_space(char: char) -> bool {
@@ -140,9 +169,18 @@ mod tests {
     #[test]
     fn tags_that_can_do_nothing_stay() {
         for tag in [
-            "<br>", "<b>", "</b>", "<div align=\"center\">", "<T>", "<user_query>", "</answer>",
-            "<img src=\"https://a.example/i.png\" alt=\"x > y\" height=700/>", "<https://a.example/x>",
-            "<a href='../b.md#c'>", "<!-- a comment -->", "<a href=\"mailto:a@b.example\">",
+            "<br>",
+            "<b>",
+            "</b>",
+            "<div align=\"center\">",
+            "<T>",
+            "<user_query>",
+            "</answer>",
+            "<img src=\"https://a.example/i.png\" alt=\"x > y\" height=700/>",
+            "<https://a.example/x>",
+            "<a href='../b.md#c'>",
+            "<!-- a comment -->",
+            "<a href=\"mailto:a@b.example\">",
         ] {
             assert_eq!(judge(tag, true), Verdict::Harmless(tag.len()), "{tag}");
         }
@@ -155,11 +193,35 @@ mod tests {
     #[test]
     fn tags_that_endanger_the_frame_do_not() {
         for tag in [
-            "<details>", "</details>", "</DETAILS >", "<details open>", "<summary>", "<details", "<details/x>",
-            "<details\x0c>", "<script>", "<textarea>", "<table>", "<!-->", "<!--->", "<!-- <b> -->", "<!-- open",
-            "<!DOCTYPE html>", "<![CDATA[", "<?php", "</ x>", "<img onerror=alert(1)>", "<b ONCLICK='x'>",
-            "<a href=javascript:x>", "<a href=\" java&#115;cript:x\">", "<a href=\"javascript&colon;x\">",
-            "<b title=\"open>", "<b", "<b title=\"<i>\">", "<b title=\"`\">", "<a\n>",
+            "<details>",
+            "</details>",
+            "</DETAILS >",
+            "<details open>",
+            "<summary>",
+            "<details",
+            "<details/x>",
+            "<details\x0c>",
+            "<script>",
+            "<textarea>",
+            "<table>",
+            "<!-->",
+            "<!--->",
+            "<!-- <b> -->",
+            "<!-- open",
+            "<!DOCTYPE html>",
+            "<![CDATA[",
+            "<?php",
+            "</ x>",
+            "<img onerror=alert(1)>",
+            "<b ONCLICK='x'>",
+            "<a href=javascript:x>",
+            "<a href=\" java&#115;cript:x\">",
+            "<a href=\"javascript&colon;x\">",
+            "<b title=\"open>",
+            "<b",
+            "<b title=\"<i>\">",
+            "<b title=\"`\">",
+            "<a\n>",
         ] {
             assert_eq!(judge(tag, true), Verdict::Dangerous, "{tag}");
         }
