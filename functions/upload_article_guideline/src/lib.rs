@@ -154,7 +154,13 @@ async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<U
 async fn read(call: &mut Call, pasted: &mut String) -> Result<Guideline, Problem> {
     let limit = MAX_GUIDELINE_BYTES as u64;
     let content = match call.content_type().as_str() {
-        "multipart/form-data" => read_form(call, pasted).await?,
+        "multipart/form-data" => read_form(call, pasted).await.map_err(|problem| {
+            // What counts for the sender is the guideline's limit and not that of the whole form.
+            match problem.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(limit),
+                _ => problem,
+            }
+        })?,
         "text/markdown" | "text/x-markdown" | "text/plain" => call.bytes(limit).await?,
         other => {
             let given = if other.is_empty() { "nothing" } else { other };
