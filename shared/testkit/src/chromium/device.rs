@@ -41,6 +41,13 @@ impl Browser {
             .map(drop)
     }
 
+    /// Gives the browser a cookie of the site it is on, as the site itself would, out of scripts' reach.
+    pub async fn set_cookie(&self, name: &str, value: &str) -> Result<()> {
+        let cookie = json!({"name": name, "value": value, "httpOnly": true, "sameSite": "Lax"});
+        let cookie = json!({"cookie": cookie});
+        self.session.post("/cookie", &cookie).await.map(drop)
+    }
+
     /// Slows uploads down to so many bytes a second.
     pub async fn slow_uploads(&self, bytes_per_second: u32) -> Result<()> {
         self.session.devtools("Network.enable", json!({})).await?;
@@ -89,6 +96,25 @@ impl Browser {
             .devtools("Input.dispatchDragEvent", event)
             .await
             .map(drop)
+    }
+
+    /// The page as a screen reader has it: `role: name` of what has one of these roles, level by level.
+    ///
+    /// Roles are those of ARIA, such as `main`, `heading`, `button`, `link`, `textbox`.
+    pub async fn heard(&self, roles: &[&str]) -> Result<Vec<String>> {
+        let tree = json!({});
+        let tree = self
+            .session
+            .devtools("Accessibility.getFullAXTree", tree)
+            .await?;
+        let nodes = tree["nodes"].as_array().context("no tree")?;
+        let heard = nodes.iter().filter(|node| node["ignored"] == false);
+        let heard = heard.filter_map(|node| {
+            let role = node["role"]["value"].as_str()?;
+            let name = node["name"]["value"].as_str().unwrap_or_default();
+            roles.contains(&role).then(|| format!("{role}: {name}"))
+        });
+        Ok(heard.collect())
     }
 
     /// Photographs the whole page, below the fold too, into a PNG file.
