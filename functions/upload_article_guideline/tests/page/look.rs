@@ -120,3 +120,65 @@ async fn every_state_is_legible_in_light_in_dark_and_on_a_phone() -> Result<()> 
     look(&browser, "8-without-script").await?;
     browser.close().await
 }
+
+/// What a screen reader can jump to or operate.
+const ROLES: [&str; 10] = [
+    "banner",
+    "main",
+    "region",
+    "heading",
+    "link",
+    "button",
+    "textbox",
+    "alert",
+    "status",
+    "progressbar",
+];
+
+#[tokio::test]
+async fn whoever_cannot_see_the_page_hears_all_of_it() -> Result<()> {
+    let server = StandIn::start().await?;
+    let browser = Browser::start().await?;
+    browser.go_to(&server.url).await?;
+    browser.click("summary").await?;
+    let form = [
+        "link: Skip to the content",
+        "banner: ",
+        "main: ",
+        "region: Upload an article guideline",
+        "status: ",
+        "button: Sign out",
+        "heading: Upload an article guideline",
+        "button: Upload guideline",
+        "button: Choose a Markdown file or drop it here",
+        "textbox: Guideline in Markdown",
+    ];
+    assert_eq!(browser.heard(&ROLES).await?, form);
+
+    browser
+        .set_file("#file", &file("stars.md", GUIDELINE))
+        .await?;
+    browser.click("#send").await?;
+    browser.wait_for("#article-id").await?;
+    let uploaded = [
+        "link: Skip to the content",
+        "banner: ",
+        "main: ",
+        "region: Guideline uploaded",
+        "status: ",
+        "button: Sign out",
+        "heading: Guideline uploaded",
+        "heading: Article id",
+        "button: Copy the article id",
+        "heading: What next",
+        "link: Upload another",
+        "heading: Find the sources it names",
+        "button: Copy the command of step 1",
+        "heading: Write the research file",
+        "button: Copy the command of step 2",
+        "heading: Download it",
+        "link: research.md",
+    ];
+    assert_eq!(browser.heard(&ROLES).await?, uploaded);
+    browser.close().await
+}

@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod look;
+mod nova;
+mod real;
 mod script;
 mod stand_in;
 mod without_script;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -24,12 +27,13 @@ async fn open() -> Result<(StandIn, Browser)> {
     Ok((server, browser))
 }
 
-/// A file of this name in a directory of its own.
+/// A file of this name in a directory of its own; the same one for the same content.
 fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-    let directory =
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::now_v7().to_string());
+    let mut hasher = DefaultHasher::new();
+    content.as_ref().hash(&mut hasher);
+    let directory = format!("{}/{:x}", env!("CARGO_TARGET_TMPDIR"), hasher.finish());
     std::fs::create_dir_all(&directory).unwrap();
-    let file = directory.join(name);
+    let file = PathBuf::from(directory).join(name);
     std::fs::write(&file, content).unwrap();
     file
 }
