@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::blobs::{BlobRef, Columns};
+use crate::tenant::watch;
 use crate::text_enum::text_enum;
 use crate::{Answer, Error, Tenant};
 
@@ -164,7 +165,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::Conflict`] when the guideline is not a committed blob of this user.
     pub fn create_article<'a>(&'a mut self, article: &'a NewArticle) -> Answer<'a, ArticleId> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let made = sqlx::query_scalar!(
                 "-- articles: create
@@ -201,7 +202,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::NotFound`] also when it is somebody else's.
     pub fn article(&mut self, id: ArticleId) -> Answer<'_, Article> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let row = sqlx::query!(
                 r#"-- articles: one
@@ -256,7 +257,7 @@ impl Tenant {
 
     /// The user's articles, newest first: at most `limit`, from just after `before` on.
     pub fn articles(&mut self, before: Option<Cursor>, limit: u32) -> Answer<'_, Page> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             // One more than asked for tells whether there is a next page.
             let mut articles = sqlx::query_as!(
@@ -293,7 +294,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn delete_article(&mut self, id: ArticleId) -> Answer<'_, ()> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let deleted = sqlx::query!(
                 "-- articles: delete
@@ -317,7 +318,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn advance(&mut self, id: ArticleId, to: ArticleStatus) -> Answer<'_, bool> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let row = sqlx::query!(
                 r#"-- articles: advance
@@ -349,7 +350,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] when `urls` is not a JSON object.
     pub fn save_extracted_urls<'a>(&'a mut self, id: ArticleId, urls: &'a Value) -> Answer<'a, ()> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let saved = sqlx::query!(
                 "-- articles: save extracted urls
@@ -380,7 +381,7 @@ impl Tenant {
     /// [`Error::NotFound`]; [`Error::Conflict`] when the blob is not committed;
     /// [`Error::Refused`] when the article is not `finalizing` (or completed already).
     pub fn link_research(&mut self, id: ArticleId, blob_id: Uuid) -> Answer<'_, ()> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let linked = sqlx::query!(
                 "-- articles: link research
@@ -404,7 +405,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn status_history(&mut self, id: ArticleId) -> Answer<'_, Vec<StatusChange>> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let history = sqlx::query_as!(
                 StatusChange,

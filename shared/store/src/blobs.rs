@@ -9,6 +9,7 @@
 
 use uuid::Uuid;
 
+use crate::tenant::watch;
 use crate::text_enum::text_enum;
 use crate::{Answer, Error, Tenant};
 
@@ -124,7 +125,7 @@ impl Tenant {
     /// [`Error::Conflict`] when the id is another blob's or its sweep has begun;
     /// [`Error::Refused`] when the user is being erased.
     pub fn begin_blob<'a>(&'a mut self, blob: &'a NewBlob) -> Answer<'a, ()> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let begun = sqlx::query_scalar!(
                 "-- blobs: begin
@@ -172,7 +173,7 @@ impl Tenant {
     /// [`Error::NotFound`]; [`Error::Conflict`] when the sweep has begun, the size is not the
     /// declared one, or another object was committed.
     pub fn commit_blob<'a>(&'a mut self, blob: &'a CommittedBlob) -> Answer<'a, ()> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let size = database_number(blob.size);
             let crc32c = blob.crc32c.to_be_bytes();
@@ -228,7 +229,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::NotFound`] also while it is pending or being deleted.
     pub fn blob(&mut self, id: Uuid) -> Answer<'_, BlobRef> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             sqlx::query_as!(
                 Columns,
@@ -251,7 +252,7 @@ impl Tenant {
     /// # Errors
     /// [`Error::NotFound`] also while it is pending or being deleted.
     pub fn live_blob(&mut self, id: Uuid) -> Answer<'_, BlobRef> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             sqlx::query_as!(
                 Columns,

@@ -58,6 +58,16 @@ impl Error {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// Whether the database said so, and not this crate about an answer that was well: the
+    /// transaction in which it was said is lost.
+    pub(crate) fn is_from_database(&self) -> bool {
+        match self {
+            Self::Conflict { source, .. } => source.is_some(),
+            Self::Refused { .. } | Self::Unavailable(_) | Self::Database(_) => true,
+            Self::NotFound { .. } | Self::Schema { .. } => false,
+        }
+    }
+
     pub(crate) fn conflict(what: impl Into<String>) -> Self {
         Self::Conflict {
             what: what.into(),

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::tenant::watch;
 use crate::{Answer, ArticleId, Error, Tenant};
 
 /// A question and what came back.
@@ -48,7 +49,7 @@ impl Tenant {
         call_id: Uuid,
         answered: &'a [AnsweredQuery],
     ) -> Answer<'a, u64> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let ids: Vec<Uuid> = answered.iter().map(|_| Uuid::now_v7()).collect();
             let queries: Vec<String> = answered.iter().map(|one| one.query.clone()).collect();
@@ -105,7 +106,7 @@ impl Tenant {
     /// Judges every source of an article: those named are kept for the document, the others are
     /// not. Answers how many are kept; numbers that the article does not have are left out.
     pub fn keep_research<'a>(&'a mut self, article: ArticleId, kept: &'a [i64]) -> Answer<'a, u64> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let kept = sqlx::query_scalar!(
                 r#"-- research: keep
@@ -127,7 +128,7 @@ impl Tenant {
     /// has been judged. Questions stand in the order in which they were first asked, each with
     /// its answers by number; a question that was asked again has all its answers together.
     pub fn research_results(&mut self, article: ArticleId) -> Answer<'_, Vec<ResearchResult>> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let results = sqlx::query_as!(
                 ResearchResult,

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::blobs::{BlobRef, Columns};
+use crate::tenant::watch;
 use crate::text_enum::text_enum;
 use crate::{Answer, ArticleId, Error, Tenant};
 
@@ -70,7 +71,7 @@ impl Tenant {
         article: ArticleId,
         sources: &'a [NewSource],
     ) -> Answer<'a, ()> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let ids: Vec<Uuid> = sources.iter().map(|source| source.id).collect();
             let kinds: Vec<String> = sources
@@ -133,7 +134,7 @@ impl Tenant {
     /// All sources of an article with their texts, in document order: by section, and within it
     /// as the guideline or the selection names them. None if there is no such article.
     pub fn document_sources(&mut self, article: ArticleId) -> Answer<'_, Vec<Source>> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let rows = sqlx::query!(
                 r#"-- sources: of a document

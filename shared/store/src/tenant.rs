@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -11,6 +14,9 @@ use crate::{Answer, Error, UserId};
 pub struct Tenant {
     user: UserId,
     transaction: Transaction<'static, Postgres>,
+    /// Whether a statement failed, or was not waited for. Nothing can be saved then, and the database would say so to
+    /// any further statement, but answers a commit as if all were well.
+    broken: Arc<AtomicBool>,
 }
 
 impl Tenant {
@@ -36,6 +42,7 @@ impl Tenant {
         Ok(Self {
             user: user.clone(),
             transaction,
+            broken: Arc::default(),
         })
     }
 
@@ -47,15 +54,42 @@ impl Tenant {
     /// Makes everything done so far permanent.
     ///
     /// # Errors
+    /// [`Error::Database`] when a statement had failed: nothing is saved, as after every failure.
     /// [`Error::Unavailable`] when the connection broke: the work may or may not be done.
     pub fn commit(self) -> Answer<'static, ()> {
-        Box::pin(async move { Ok(self.transaction.commit().await?) })
+        Box::pin(async move {
+            if self.broken.load(Ordering::Relaxed) {
+                let told = "commit after a failed statement".to_owned();
+                return Err(Error::Database(Box::new(sqlx::Error::Protocol(told))));
+            }
+            Ok(self.transaction.commit().await?)
+        })
+    }
+
+    /// What [`watch`] marks.
+    pub(crate) fn broken(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.broken)
     }
 
     /// The user's id and the connection, as a query needs them.
     pub(crate) fn parts(&mut self) -> (&str, &mut PgConnection) {
         (self.user.as_str(), &mut self.transaction)
     }
+}
+
+/// Boxes what a method of a tenant does, and notes when the database refused a part of it, or
+/// when the caller did not wait for the end.
+pub(crate) fn watch<'a, T>(
+    broken: Arc<AtomicBool>,
+    work: impl Future<Output = Result<T, Error>> + Send + 'a,
+) -> Answer<'a, T> {
+    Box::pin(async move {
+        let was_broken = broken.swap(true, Ordering::Relaxed);
+        let done = work.await;
+        let failed = done.as_ref().is_err_and(Error::is_from_database);
+        broken.store(was_broken || failed, Ordering::Relaxed);
+        done
+    })
 }
 
 /// A string constant that means the same whatever the server's settings: the simple protocol

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::blobs::database_number;
+use crate::tenant::watch;
 use crate::{Answer, ArticleId, Tenant};
 
 /// A tool call to be paid for.
@@ -86,7 +87,7 @@ impl Tenant {
     /// [`crate::Error::Conflict`] when the call id is another user's, [`crate::Error::Refused`]
     /// when the user is being erased. Being over the limit is not an error.
     pub fn charge<'a>(&'a mut self, charge: &'a Charge<'a>) -> Answer<'a, Charged> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (_, connection) = self.parts();
             let row = sqlx::query!(
                 r#"-- usage: charge
@@ -121,7 +122,7 @@ impl Tenant {
     /// Gives a call back that failed by our fault. Answers whether there was anything to give
     /// back: a call is given back once.
     pub fn refund<'a>(&'a mut self, call_id: Uuid, reason: &'a str) -> Answer<'a, bool> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (_, connection) = self.parts();
             let refunded = sqlx::query_scalar!(
                 r#"-- usage: refund
@@ -137,7 +138,7 @@ impl Tenant {
 
     /// What the user has used this month, of how much. A user who never called has used nothing.
     pub fn usage(&mut self, default_limit: u64) -> Answer<'_, Usage> {
-        Box::pin(async move {
+        watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let row = sqlx::query!(
                 r#"-- usage: this month

@@ -275,3 +275,40 @@ async fn dropping_a_tenant_undoes_everything() {
         0
     );
 }
+
+#[tokio::test]
+async fn after_a_failed_statement_nothing_is_saved_and_the_commit_says_so() {
+    let database = database().await;
+    let uploads = store(&database, "upload");
+    let alice = user("alice");
+    let pending = crate::support::new_blob(Purpose::Guideline);
+    let article = NewArticle {
+        id: Uuid::now_v7(),
+        title: None,
+        guideline_blob_id: pending.id,
+        idempotency_key: None,
+    };
+    let mut tenant = uploads.tenant(&alice).await.unwrap();
+    tenant.begin_blob(&pending).await.unwrap();
+    let refused = tenant.create_article(&article).await;
+    assert!(
+        matches!(refused, Err(Error::Conflict { .. })),
+        "{refused:?}"
+    );
+    let lost = tenant.commit().await;
+    assert!(matches!(lost, Err(Error::Database(_))), "{lost:?}");
+
+    // What this crate says about an answer that was well spoils nothing.
+    let mut tenant = uploads.tenant(&alice).await.unwrap();
+    tenant.begin_blob(&pending).await.unwrap();
+    let missing = tenant.blob(Uuid::now_v7()).await;
+    assert!(
+        matches!(missing, Err(Error::NotFound { .. })),
+        "{missing:?}"
+    );
+    tenant.commit().await.unwrap();
+    assert_eq!(
+        value::<i64>(&database.pool(), "SELECT count(*) FROM blobs").await,
+        1
+    );
+}
