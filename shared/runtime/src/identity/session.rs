@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn over_https_the_cookie_is_bound_to_the_host() {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         assert_eq!(
             set_cookie("a.b.c", hour, &url("https://nova.example")).expect("fits"),
             "__Host-nova-session=a.b.c; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure"

@@ -133,7 +133,7 @@ mod tests {
         cache.insert(token, 3, identity());
         let end = identity().expires_at;
         assert!(cache.get(token, 3, end).is_some(), "within the skew");
-        assert!(cache.get(token, 3, end + Duration::from_secs(60)).is_none());
+        assert!(cache.get(token, 3, end + Duration::from_mins(1)).is_none());
         assert!(cache.get(token, 4, UNIX_EPOCH).is_none());
     }
 }
