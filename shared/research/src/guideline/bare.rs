@@ -135,7 +135,8 @@ fn run(text: &str, start: usize, body: usize, dialect: Dialect) -> (String, usiz
                     .take_while(|&it| it == char)
                     .count();
                 let beyond = after.chars().nth(length - 1);
-                length >= mark_length && !beyond.is_some_and(char::is_alphanumeric)
+                // Only `_` does not end emphasis inside a word.
+                length >= mark_length && (char != '_' || !beyond.is_some_and(char::is_alphanumeric))
             }
             '(' | ')' | '[' | ']' | '{' | '}' => !open.take(char),
             '\\' => {

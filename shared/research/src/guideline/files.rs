@@ -26,7 +26,9 @@ pub(super) fn scan(text: &str, found: &mut dyn FnMut(usize, String)) {
             let quote = closing_quote(char).filter(|_| !previous.is_alphanumeric());
             if let Some((path, end)) = quote.and_then(|closing| quoted(text, after, char, closing))
             {
-                found(after, path);
+                if let Some(path) = path {
+                    found(after, path);
+                }
                 (previous, at) = (' ', end);
                 continue;
             }
@@ -52,16 +54,25 @@ fn take(text: &str, start: Option<usize>, end: usize, found: &mut dyn FnMut(usiz
     }
 }
 
-/// The name that fills a quotation, and where the quotation ends.
+/// The name that fills a quotation, and where the quotation ends. A path that is not accepted is
+/// passed over as a whole, like a token.
 ///
 /// The search ends at the next quotation or line: no text is searched twice.
-fn quoted(text: &str, start: usize, opening: char, closing: char) -> Option<(String, usize)> {
+fn quoted(
+    text: &str,
+    start: usize,
+    opening: char,
+    closing: char,
+) -> Option<(Option<String>, usize)> {
     let rest = text.get(start..)?;
     let length = rest.find(['\n', opening, closing])?;
-    let content = rest.get(..length)?;
-    let path = relative_path(content)
-        .filter(|_| rest.get(length..).is_some_and(|it| it.starts_with(closing)))?;
-    Some((path, start + length))
+    let (content, end) = rest.split_at_checked(length)?;
+    if !end.starts_with(closing) {
+        return None;
+    }
+    let path = relative_path(content);
+    let is_refused = content.starts_with(['/', '.', '~']) || content.contains('\\');
+    (path.is_some() || is_refused).then_some((path, start + length))
 }
 
 const fn closing_quote(char: char) -> Option<char> {
@@ -79,40 +90,42 @@ const fn closing_quote(char: char) -> Option<char> {
 /// What separates names. Everything else stays with its neighbours, so that a path which is not
 /// accepted (`C:\x.py`) is refused as a whole and does not lend its end to another name.
 fn ends_token(char: char) -> bool {
-    !char.is_alphanumeric() && !r"_-./\:~@#+%$&?^=".contains(char) || char == '\u{fffd}'
+    !char.is_alphanumeric() && !r"_-./\:~@#+%$&?^".contains(char) || char == '\u{fffd}'
 }
 
 /// The file that a token of running text names.
 fn token_path(token: &str) -> Option<String> {
-    if token.len() > 2 * MAX_PATH_BYTES || !token.contains('.') {
+    // A name with `@` is an address, of mail or of a repository.
+    if token.len() > 2 * MAX_PATH_BYTES || !token.contains('.') || token.contains('@') {
         return None;
     }
     // Markdown's escapes: `my\_notes.md`.
-    let unescaped;
-    let mut name = token;
-    if token.contains('\\') {
-        unescaped = token
-            .replace(r"\_", "_")
-            .replace(r"\-", "-")
-            .replace(r"\.", ".");
-        name = &unescaped;
+    let name = token
+        .replace(r"\_", "_")
+        .replace(r"\-", "-")
+        .replace(r"\.", ".");
+    // An anchor behind it: `notes.md#top`.
+    let name = name.split('#').next()?;
+    let (first, rest) = name.split_once(':').unwrap_or((name, ""));
+    if rest.is_empty() || first.len() == 1 {
+        // A drive keeps its colon, and is refused for it.
+        return relative_path(without_marks(name));
     }
-    name = name
-        .trim_end_matches(['.', ':', '?', '=', '-'])
-        .trim_start_matches(['-', '+', '=', ':']);
-    // What follows a name: an anchor, a line number.
-    name = name.split('#').next().unwrap_or_default();
-    name = name.split(":L").next().unwrap_or_default();
-    name = name.trim_end_matches(|it: char| it.is_ascii_digit() || it == ':');
-    // Emphasis: `_notes.md_`, but not `__init__.py`.
+    // A word before it or a line number behind it: `see:notes.md`, `main.py:42`.
+    name.split(':')
+        .find_map(|part| relative_path(without_marks(part)))
+}
+
+/// A name without the punctuation and the emphasis around it: `_notes.md_`, but `__init__.py`.
+fn without_marks(name: &str) -> &str {
+    let mut name = name
+        .trim_end_matches(['.', ':', '?', '-'])
+        .trim_start_matches(['-', '+']);
     for mark in ['_', '~'] {
-        let inner = name.trim_end_matches(mark);
-        let marks = name.len() - inner.len();
-        if let Some(inner) = name.get(marks..name.len() - marks).filter(|_| marks > 0) {
-            name = inner;
-        }
+        let marks = name.len() - name.trim_end_matches(mark).len();
+        name = name.get(marks..name.len() - marks).unwrap_or_default();
     }
-    relative_path(name)
+    name
 }
 
 /// A path of a Python file, a notebook or a Markdown file below the author's folder, without

@@ -18,8 +18,13 @@ pub(super) fn page(mut url: Url, written: &str) -> Canonical {
         url.set_fragment(None);
     }
     let identity = identity(&url);
+    let is_root = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let mut url = String::from(url);
-    if url.ends_with('/') && url.matches('/').count() == 3 && !written.trim_end().ends_with('/') {
+    if is_root
+        && !written
+            .split_once("://")
+            .is_some_and(|(_, it)| it.contains('/'))
+    {
         url.pop();
     }
     Canonical { url, identity }

@@ -44,8 +44,12 @@ fn parameter(url: &Url, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
+/// Words of eleven letters in the place of an id: players of a playlist and of a channel.
+const NOT_IDS: [&str; 2] = ["videoseries", "live_stream"];
+
 fn is_video_id(id: &str) -> bool {
     id.len() == 11
+        && !NOT_IDS.contains(&id)
         && id
             .bytes()
             .all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_')
