@@ -8,7 +8,7 @@ use nova_runtime::{
     body::{Body, empty},
     json, rfc3339,
 };
-use nova_store::{Article, ArticleSummary, Cursor, Source, StatusChange};
+use nova_store::{Article, ArticleStatus, ArticleSummary, Cursor, Source, StatusChange};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -181,7 +181,7 @@ impl From<Source> for SourceEntry {
 impl From<StatusChange> for Change {
     fn from(change: StatusChange) -> Self {
         Self {
-            from: change.from.map(|status| status.as_str()),
+            from: change.from.map(ArticleStatus::as_str),
             to: change.to.as_str(),
             tool: change.tool,
             at: rfc3339(change.at),

@@ -78,13 +78,13 @@ impl Answer {
     fn new(found: Extraction) -> Self {
         let (github, youtube) = (found.github_urls.len(), found.youtube_videos_urls.len());
         let (web, local) = (found.other_urls.len(), found.local_file_paths.len());
-        let mut message = format!(
-            "Found {github} GitHub, {youtube} YouTube and {web} other links, and {local} local files."
+        let left_out = match found.skipped.len() {
+            0 => String::new(),
+            count => format!(" {count} were left out; `skipped` says why."),
+        };
+        let message = format!(
+            "Found {github} GitHub, {youtube} YouTube and {web} other links, and {local} local files.{left_out}"
         );
-        if !found.skipped.is_empty() {
-            let count = found.skipped.len();
-            message.push_str(&format!(" {count} were left out; `skipped` says why."));
-        }
         Self {
             status: "success",
             github_sources_count: github,

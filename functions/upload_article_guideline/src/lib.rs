@@ -142,7 +142,7 @@ async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<U
     };
     let article_id = tenant.create_article(&article).await?;
     tenant.commit().await?;
-    let message = format!("Article guideline uploaded. Its id is {article_id}.");
+    let message = format!("“{title}” is ready for research.");
     Ok(Uploaded {
         article_id,
         title,

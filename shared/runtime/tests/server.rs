@@ -1,5 +1,7 @@
 //! The server as a client meets it: protocols, limits, problem documents, the orderly end.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;

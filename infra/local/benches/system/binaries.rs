@@ -32,7 +32,7 @@ struct Figures {
     idle_mib: f64,
 }
 
-pub(crate) async fn measure() -> Result<()> {
+pub(crate) fn measure() -> Result<()> {
     let image = target().join("image");
     let mut all = Vec::new();
     say("function                      MiB  listening ms  first answer ms  idle MiB");
@@ -43,7 +43,7 @@ pub(crate) async fn measure() -> Result<()> {
             "{} is missing: cargo build --profile image --workspace --bins",
             binary.display()
         );
-        let measured = tokio::task::block_in_place(|| figures(name, &binary))?;
+        let measured = figures(name, &binary)?;
         say(&format!(
             "{:<28} {:>4.1} {:>13.1} {:>16.1} {:>9.1}",
             measured.function,
@@ -103,21 +103,19 @@ impl Run {
             answered: Duration::MAX,
         };
         let mut stream = loop {
-            match TcpStream::connect(("127.0.0.1", port)) {
-                Ok(stream) => break stream,
-                Err(_) => {
-                    ensure!(
-                        run.child.try_wait()?.is_none(),
-                        "{} ended",
-                        binary.display()
-                    );
-                    ensure!(
-                        begun.elapsed() < Duration::from_secs(10),
-                        "it does not listen"
-                    );
-                    std::thread::yield_now();
-                }
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                break stream;
             }
+            ensure!(
+                run.child.try_wait()?.is_none(),
+                "{} ended",
+                binary.display()
+            );
+            ensure!(
+                begun.elapsed() < Duration::from_secs(10),
+                "it does not listen"
+            );
+            std::thread::yield_now();
         };
         run.listening = begun.elapsed();
         write!(stream, "GET / HTTP/1.0\r\n\r\n")?;

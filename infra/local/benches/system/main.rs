@@ -21,21 +21,19 @@ fn main() -> ExitCode {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let runs = |part: &str| wanted.is_empty() || wanted.iter().any(|one| one == part);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        runtime.block_on(async {
-            if runs("binaries") {
-                binaries::measure().await?;
-            }
-            if runs("rates") {
-                rates::measure().await?;
-            }
-            Ok(())
-        })
-    });
-    match done {
+    let measure = || {
+        if runs("binaries") {
+            binaries::measure()?;
+        }
+        if runs("rates") {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(rates::measure())?;
+        }
+        anyhow::Ok(())
+    };
+    match measure() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report::say(&format!("bench: {error:#}"));

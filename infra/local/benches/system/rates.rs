@@ -318,13 +318,13 @@ async fn for_pgbench(database: &Database, client: usize, article: Uuid) -> Resul
 
 /// 10 KB of Markdown with some links.
 fn guideline() -> Bytes {
-    let mut text = String::from("# A guideline of ordinary size\n\n");
-    for number in 0..20 {
-        text.push_str(&format!(
-            "Read https://example.com/page/{number} before writing. "
-        ));
-        text.push_str(&"Some words that say what the article is about. ".repeat(10));
-        text.push_str("\n\n");
-    }
-    text.into()
+    let words = "Some words that say what the article is about. ".repeat(10);
+    let paragraphs: Vec<String> = (0..20)
+        .map(|number| format!("Read https://example.com/page/{number} before writing. {words}"))
+        .collect();
+    format!(
+        "# A guideline of ordinary size\n\n{}\n",
+        paragraphs.join("\n\n")
+    )
+    .into()
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 /// Prints a line.
+#[expect(clippy::print_stdout, reason = "what a benchmark is for")]
 pub(crate) fn say(line: &str) {
     println!("{line}");
 }

@@ -1,5 +1,7 @@
 //! The whole system, over HTTP, against a real PostgreSQL: what a user, and an attacker, would do.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod access;
 mod articles;
 mod crash;
