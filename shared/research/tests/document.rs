@@ -255,6 +255,38 @@ fn code_that_is_left_open_ends_with_its_body() {
 }
 
 #[test]
+fn a_fence_that_html_may_hide_stands_behind_an_empty_line() {
+    assert_eq!(
+        rewritten("text\n<b>x</b>\n```\n\n<details>"),
+        "text\n<b>x</b>\n\n```\n\n<details>\n```"
+    );
+    assert_eq!(
+        rewritten("<div>\n```\n\n```\n<details>"),
+        "<div>\n```\n\n```\n<details>\n```"
+    );
+}
+
+#[test]
+fn lists_that_readers_may_see_or_not_end_before_code() {
+    assert_eq!(
+        rewritten("- a\n\n      ```\n  b\n  ~~~\n<details>"),
+        "- a\n\n      ```\n  b\n\n<!-- -->\n\n  ~~~\n<details>\n  ~~~"
+    );
+    assert_eq!(
+        rewritten("- a\n  ```\n  x\nb <table>"),
+        "- a\n  ```\n  x\n  ```\nb &lt;table>"
+    );
+    assert_eq!(
+        rewritten("1. a\n\n    ```\n    x\n   ```\n\n   b"),
+        "1. a\n\n    ```\n    x\n    ```\n\n   b"
+    );
+    assert_eq!(
+        rewritten("1. a\n   ```\n   x\n```\nb"),
+        "1. a\n   ```\n   x\n   ```\nb"
+    );
+}
+
+#[test]
 fn a_comment_that_is_left_open_hides_nothing() {
     assert_eq!(rewritten("a <!-- b\n\nc"), "a &lt;!-- b\n\nc");
     assert_eq!(rewritten("<!-- b -->\nc"), "<!-- b -->\nc");
@@ -291,6 +323,7 @@ fn a_code_span_counts_only_where_every_reader_sees_one() {
 #[test]
 fn harmless_markup_stays_as_it_is() {
     for body in [
+        "<example>\n```\nprint(1)\n```\n</example>\n\n<p align=center>\n~~~\n</p>",
         "| a<br>b |\n|---|\n| <summary>x</summary> |",
         "<user_query>\n\nText\n\n</user_query>",
         "<img src=\"https://a.example/i.png\" height=\"7\"/>",

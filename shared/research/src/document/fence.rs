@@ -70,6 +70,11 @@ impl Start {
         start
     }
 
+    /// Whether there is a mark of any kind.
+    pub(super) const fn has_marks(&self) -> bool {
+        self.quotes || self.lists || self.others
+    }
+
     fn skip_white_space(&mut self, line: &str) {
         for byte in line.bytes().skip(self.offset) {
             match byte {

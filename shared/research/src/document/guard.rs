@@ -15,12 +15,14 @@
 //!   kind before that line could be its end; so a comment, `<!-- -->`, is put before it, which
 //!   ends all lists.
 //! - A fence behind `>` ends with the quotation; its text is treated as text.
-//! - In a block of HTML a fence is nothing; an empty line before the fence ends the block.
+//! - In a block of HTML a fence is nothing. Where it is not certain that such a block is open, an
+//!   empty line is put before the fence, which ends it.
 //!
 //! None of these insertions happens in documents that are written with care.
 
 use super::fence::{Fence, Start};
 use super::inline::Inline;
+use super::tags;
 
 /// A block of code that is certainly open.
 struct Open {
@@ -45,6 +47,8 @@ pub(super) struct Guard {
     lists: bool,
     /// The line before is empty, or there is none.
     after_blank: bool,
+    /// A block of HTML is certainly open.
+    html_block: bool,
     inline: Inline,
 }
 
@@ -55,6 +59,7 @@ impl Guard {
             loose: None,
             lists: false,
             after_blank: true,
+            html_block: false,
             inline: Inline::new(),
         }
     }
@@ -65,6 +70,7 @@ impl Guard {
             out.push_str(line);
             if self.code.is_none() {
                 self.after_blank = true;
+                self.html_block = false;
                 self.inline = Inline::new();
             }
             return;
@@ -81,10 +87,16 @@ impl Guard {
             self.lists = false;
         }
         let text = line.get(start.offset..).unwrap_or_default();
-        let fence = Fence::read(text).filter(|_| !start.quotes && !start.code);
-        match fence {
-            Some(fence) => self.fence_line(fence, line, &start, out),
-            None => self.inline.write(line, Some(start.offset), out),
+        let ignored = start.quotes || start.code || self.html_block;
+        if let Some(fence) = Fence::read(text).filter(|_| !ignored) {
+            self.fence_line(fence, line, &start, out);
+        } else {
+            self.inline.write(line, Some(start.offset), out);
+            let stands_alone = self.after_blank && !self.lists && !start.has_marks();
+            self.html_block |= self.inline.html
+                && stands_alone
+                && start.indent <= 3
+                && tags::surely_begins_html_block(text);
         }
         self.lists |= start.lists || start.others;
         self.after_blank = false;

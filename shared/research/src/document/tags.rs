@@ -25,6 +25,14 @@ const DANGEROUS: &[&str] = &[
     "base", "body", "embed", "frame", "head", "html", "link", "meta",
 ];
 
+/// Elements that begin a block of HTML whatever follows them on the line.
+#[rustfmt::skip]
+const BLOCKS: &[&str] = &[
+    "address", "article", "aside", "blockquote", "center", "div", "dl", "fieldset", "figure",
+    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav",
+    "ol", "p", "section", "ul",
+];
+
 /// A longer tag is not let through, in bytes.
 const MAX_TAG_BYTES: usize = 4096;
 
@@ -81,6 +89,22 @@ pub(super) fn begins_html_block(text: &str) -> bool {
         || end
             .and_then(|it| name.get(it..))
             .is_none_or(|it| it.starts_with([' ', '\t', '/', '>']))
+}
+
+/// Whether a tag that may stay begins a block of HTML for every reader, if it stands behind an
+/// empty line: it is one of the elements that CommonMark names, or alone on its line.
+pub(super) fn surely_begins_html_block(text: &str) -> bool {
+    let body = text.strip_prefix('<').unwrap_or(text);
+    let name = body.strip_prefix('/').unwrap_or(body);
+    let end = name
+        .find(|it: char| !it.is_ascii_alphanumeric() && it != '-')
+        .unwrap_or(name.len());
+    let (name, rest) = name.split_at_checked(end).unwrap_or((name, ""));
+    let is_block = BLOCKS.iter().any(|it| it.eq_ignore_ascii_case(name));
+    let is_alone = rest
+        .strip_prefix('>')
+        .is_some_and(|it| it.trim_matches([' ', '\t']).is_empty());
+    !name.is_empty() && (is_alone || is_block && rest.starts_with([' ', '\t', '>']))
 }
 
 fn judge_comment(comment: &str) -> Verdict {
