@@ -255,6 +255,35 @@ fn code_that_is_left_open_ends_with_its_body() {
 }
 
 #[test]
+fn white_space_at_one_place_is_shortened_but_still_ends_its_line() {
+    let body = |white_space: usize| format!("a{}\n# b\n\n", " ".repeat(white_space));
+    assert_eq!(rewritten(&body(16_000)), body(16_000).trim_end());
+    let expected = body(16 << 10).trim_end().to_owned();
+    assert_eq!(rewritten(&body(20_000)), expected);
+    let document = write(&[("a", &body(20_000))], 1);
+    assert_eq!(body_of(&document, "a"), expected);
+}
+
+#[test]
+fn a_backslash_protects_a_tag_only_where_it_is_markdown() {
+    assert_eq!(rewritten("\\<details>"), "\\<details>");
+    assert_eq!(rewritten("\\\\<details>"), "\\\\&lt;details>");
+    assert_eq!(rewritten("<div>\n\\<details>"), "<div>\n\\&lt;details>");
+    assert_eq!(
+        rewritten("https://a.example/\\<details>"),
+        "https://a.example/\\&lt;details>"
+    );
+}
+
+#[test]
+fn a_fence_cannot_be_the_head_of_a_table() {
+    assert_eq!(
+        rewritten("~~~| a | b |\n|---|---|"),
+        "~~~&#124; a &#124; b &#124;\n|---|---|\n~~~"
+    );
+}
+
+#[test]
 fn a_fence_that_html_may_hide_stands_behind_an_empty_line() {
     assert_eq!(
         rewritten("text\n<b>x</b>\n```\n\n<details>"),

@@ -199,7 +199,8 @@ impl Guard {
             column: start.column,
             listed,
         });
-        out.push_str(line);
+        // With a `|` behind the marks, some readers take the line for the head of a table.
+        out.push_str(&line.replace('|', "&#124;"));
     }
 
     fn loose_fence(&mut self, fence: Fence, line: &str, start: &Start) {
