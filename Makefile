@@ -18,9 +18,9 @@ TOOLS := infra/local/tools
 NOVA_LOCAL = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/nova-local
 STATE := $(or $(NOVA_STATE),.nova)
 
-export PORT
-
 ##@ Use it
+
+run demo: export PORT := $(PORT)
 
 run: postgres ## Build and run the local cloud until Ctrl-C (PORT=8080 PROCESSES=1 PROFILE=release)
 	@cargo build --profile $(PROFILE) $(if $(filter 0,$(PROCESSES)),--package nova-local,--workspace --bins)
