@@ -1,6 +1,8 @@
 //! Documents that users have, rebuilt byte for byte from the rows that they were made of.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod cpu;
+
 use nova_research::document::{Document, Section, by_query};
 use serde::Deserialize;
 use serde_json::Value;
@@ -110,4 +112,21 @@ fn documents_of_existing_users_are_rebuilt_byte_for_byte() {
         include_str!("fixtures/small.rows.json"),
         include_str!("fixtures/small.research.md"),
     );
+}
+
+#[test]
+fn throughput_of_a_document() {
+    let rows: Rows = serde_json::from_str(include_str!("fixtures/demo.rows.json")).unwrap();
+    let ((document, _), time) = cpu::time(|| {
+        (0..9).for_each(|_| drop(rebuild(&rows, 64 << 10)));
+        rebuild(&rows, 64 << 10)
+    });
+    let bytes = 10 * u128::try_from(document.len()).unwrap();
+    let rate = bytes * 1_000 / time.as_micros().max(1);
+    println!(
+        "writing {} bytes: {:?} of CPU time, {rate} kB/s",
+        document.len(),
+        time / 10
+    );
+    assert!(time.as_secs() < 30);
 }

@@ -8,12 +8,16 @@ use url::Url;
 use super::Canonical;
 
 /// First parts of a path that are GitHub's own pages and can be nobody's user name.
-const RESERVED: &str = "about account advisories apps codespaces collections contact copilot \
-    customer-stories dashboard discussions edu education enterprise events explore features \
-    git-guides github-copilot home issues join login logout marketplace mcp mobile models new \
-    nonprofit notifications organizations orgs partners premium-support pricing pulls readme \
-    resources search security sessions settings signup site solutions sponsors stars team topics \
-    trending users watching why-github";
+#[rustfmt::skip]
+const RESERVED: &[&str] = &[
+    "about", "account", "advisories", "apps", "codespaces", "collections", "contact", "copilot",
+    "customer-stories", "dashboard", "discussions", "edu", "education", "enterprise", "events",
+    "explore", "features", "git-guides", "github-copilot", "home", "issues", "join", "login",
+    "logout", "marketplace", "mcp", "mobile", "models", "new", "nonprofit", "notifications",
+    "organizations", "orgs", "partners", "premium-support", "pricing", "pulls", "readme",
+    "resources", "search", "security", "sessions", "settings", "signup", "site", "solutions",
+    "sponsors", "stars", "team", "topics", "trending", "users", "watching", "why-github",
+];
 
 /// The canonical form of a URL that names code; `None` for every other page.
 pub(super) fn code(url: &Url, host: &str) -> Option<Canonical> {
@@ -33,7 +37,11 @@ fn repository(url: &Url, parts: &[&str]) -> Option<Canonical> {
     let (&owner, rest) = parts.split_first()?;
     let (&name, rest) = rest.split_first()?;
     let name = name.strip_suffix(".git").unwrap_or(name);
-    if !is_owner(owner) || RESERVED.split(' ').any(|it| it.eq_ignore_ascii_case(owner)) {
+    if !is_owner(owner)
+        || RESERVED
+            .binary_search(&&*owner.to_ascii_lowercase())
+            .is_ok()
+    {
         return None;
     }
     if !is_repository(name) {
@@ -124,4 +132,14 @@ fn selects_lines(fragment: &str) -> bool {
                 .bytes()
                 .all(|it| it.is_ascii_digit() || b"LC-".contains(&it))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_words_are_in_the_order_in_which_they_are_searched() {
+        assert!(RESERVED.is_sorted());
+    }
 }
