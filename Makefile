@@ -43,8 +43,10 @@ clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 
 ##@ Change it
 
+# Tests start the programs of functions. `--examples` is there so that cargo builds the dependencies
+# with the features that tests ask for, once and not twice.
 test: postgres chromium ## Run every test, with a real PostgreSQL and a real browser
-	@cargo build --workspace --bins
+	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 
 check: check-format check-lints check-docs check-sql check-spelling check-dependencies ## Run every static check
