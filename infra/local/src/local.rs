@@ -129,6 +129,19 @@ impl Local {
         processes.kill(function).await
     }
 
+    /// The process of a function.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Local::kill`].
+    pub async fn process_id(&self, function: &str) -> Result<u32> {
+        let processes = self
+            .processes
+            .as_ref()
+            .context("the functions are not processes")?;
+        processes.id(function).await
+    }
+
     /// Finishes what is under way and stops everything that this value started.
     pub async fn stop(mut self) {
         drop(self.stop.take());

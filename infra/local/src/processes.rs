@@ -104,6 +104,15 @@ impl Processes {
         Ok(child.kill().await?)
     }
 
+    /// The process of a function.
+    pub(crate) async fn id(&self, name: &str) -> Result<u32> {
+        let children = self.children.lock().await;
+        let found = children.iter().find(|(child, _)| child == name);
+        found
+            .and_then(|(_, child)| child.id())
+            .with_context(|| format!("no process is called {name}"))
+    }
+
     pub(crate) fn into_answer(self: Arc<Self>) -> Answer {
         Arc::new(move |request| {
             let processes = Arc::clone(&self);

@@ -4,9 +4,11 @@
 
 mod access;
 mod articles;
+mod browser;
 mod crash;
 mod download;
 mod limits;
 mod processes;
+mod streaming;
 mod system;
 mod walk;
