@@ -60,7 +60,8 @@ pub(super) enum Verdict {
 /// Judges the `<` at the beginning of `text`, which ends with its line.
 pub(super) fn judge(text: &str, begins_line: bool) -> Verdict {
     let body = text.strip_prefix('<').unwrap_or(text);
-    let end = body.find('<').unwrap_or(body.len()).min(MAX_TAG_BYTES);
+    let end = body.find(['<', '\n']).unwrap_or(body.len());
+    let end = end.min(MAX_TAG_BYTES);
     let body = body
         .get(..body.floor_char_boundary(end))
         .unwrap_or_default();
