@@ -246,6 +246,7 @@ mod tests {
             "<b",
             "<b title=\"<i>\">",
             "<b title=\"`\">",
+            "<a\n>",
         ] {
             assert_eq!(judge(tag, true), Verdict::Dangerous, "{tag}");
         }
