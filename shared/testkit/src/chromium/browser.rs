@@ -16,7 +16,7 @@ use super::driver::Driver;
 use super::wire::Session;
 
 /// How long a page may take to do what a test waits for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(40);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A browser with one empty profile and one tab. It ends when it is dropped, or with the process.
