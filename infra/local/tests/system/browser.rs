@@ -54,6 +54,7 @@ async fn a_person_signs_in_uploads_downloads_and_signs_out() -> anyhow::Result<(
     assert!(fetched.starts_with("# Research\n"), "{fetched}");
 
     browser.click(".visitor button").await?;
+    browser.wait_for_text("h1", "Signed out").await?;
     browser.go_to(&page).await?;
     browser.wait_for("#user").await?;
     assert_eq!(browser.console_errors().await?, Vec::<String>::new());
