@@ -9,7 +9,6 @@ mod script;
 mod stand_in;
 mod without_script;
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -27,13 +26,13 @@ async fn open() -> Result<(StandIn, Browser)> {
     Ok((server, browser))
 }
 
-/// A file of this name in a directory of its own; the same one for the same content.
+/// A file of this name in a directory of the test that asks: a browser refuses to send a file that
+/// changed since it was chosen, and a neighbour that writes the same one again changes it.
 fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-    let mut hasher = DefaultHasher::new();
-    content.as_ref().hash(&mut hasher);
-    let directory = format!("{}/{:x}", env!("CARGO_TARGET_TMPDIR"), hasher.finish());
+    let test = std::thread::current().name().unwrap().replace("::", "-");
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     std::fs::create_dir_all(&directory).unwrap();
-    let file = PathBuf::from(directory).join(name);
+    let file = directory.join(name);
     std::fs::write(&file, content).unwrap();
     file
 }

@@ -110,11 +110,16 @@ impl Browser {
         let end = Instant::now() + PATIENCE;
         loop {
             let seen = self.visible_text(selector).await?;
-            match seen {
-                Some(text) if fits(&text) => return Ok(text),
+            match &seen {
+                Some(text) if fits(text) => return Ok(text.clone()),
                 _ if Instant::now() < end => sleep(PAUSE).await,
-                Some(text) => bail!("waited in vain: {selector} shows “{text}”"),
-                None => bail!("waited in vain: {selector} cannot be seen"),
+                _ => {
+                    let page = self.visible_text("body").await?.unwrap_or_default();
+                    let errors = self.console_errors().await?;
+                    bail!(
+                        "waited in vain for {selector}: {seen:?}; the page shows “{page}”, the console {errors:?}"
+                    )
+                }
             }
         }
     }
