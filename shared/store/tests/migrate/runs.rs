@@ -112,7 +112,11 @@ async fn a_request_to_stop_ends_the_run_after_the_step_it_is_in() {
     let (stop, stopped) = watch::channel(false);
     let migrator = migrator_of(&database, SLOW).stop(stopped);
     let (running, ()) = tokio::join!(migrator.up(None), async {
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        let asleep = "select exists (select from pg_stat_activity where wait_event = 'PgSleep'
+                       and datname = current_database())";
+        while !value::<bool>(&database.pool(), asleep).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         stop.send(true).unwrap();
     });
     let error = running.unwrap_err();
