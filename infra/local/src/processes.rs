@@ -16,7 +16,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use nova_runtime::{Body, Problem, Request, Response, serve::Answer};
+use nova_runtime::{Body, Problem, Request, Response, matches, serve::Answer};
 use tokio::process::{Child, Command};
 
 use crate::manifest::Manifest;
@@ -127,7 +127,10 @@ impl Processes {
 
     async fn forward(&self, mut request: Request) -> Result<Response, Problem> {
         let path = request.uri().path();
-        let found = self.routes.iter().find(|(route, _)| covers(route, path));
+        let found = self
+            .routes
+            .iter()
+            .find(|(route, _)| matches(route, path).is_some());
         let Some((_, port)) = found else {
             return Err(Problem::not_found("There is nothing at this address."));
         };
@@ -163,16 +166,4 @@ fn spawn(binary: &Path, port: u16, environment: BTreeMap<String, String>) -> Res
 
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// Whether a route of the manifest covers a path.
-fn covers(route: &str, path: &str) -> bool {
-    let (mut wanted, mut given) = (route.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
-            _ => return false,
-        }
-    }
 }

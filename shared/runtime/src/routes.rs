@@ -125,7 +125,7 @@ impl Routes {
 }
 
 /// Matches a path with a pattern; gives the names and values of the segments in braces.
-pub(crate) fn matches(pattern: &str, path: &str) -> Option<Vec<(String, String)>> {
+pub fn matches(pattern: &str, path: &str) -> Option<Vec<(String, String)>> {
     let mut values = Vec::new();
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     loop {
