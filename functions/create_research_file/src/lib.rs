@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use nova_blobs::{Blobs, BoxError, Upload};
 use nova_research::document::{Counts, Document, Section};
-use nova_runtime::{App, ConfigError, Function, Problem, Routes, Tool, ToolCall};
+use nova_runtime::{App, ConfigError, Function, NoArguments, Problem, Routes, Tool, ToolCall};
 use nova_store::{ArticleStatus, Purpose, ResearchResult, Source, SourceKind};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// The function.
@@ -43,11 +43,6 @@ struct CreateResearchFile {
     blobs: Blobs,
 }
 
-/// No arguments beside the article.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Arguments {}
-
 #[derive(Serialize)]
 struct Answer {
     status: &'static str,
@@ -60,10 +55,10 @@ struct Answer {
 
 impl Tool for CreateResearchFile {
     const NAME: &'static str = "create_research_file";
-    type Arguments = Arguments;
+    type Arguments = NoArguments;
     type Answer = Answer;
 
-    fn run(&self, call: ToolCall, _: Arguments) -> BoxFuture<'_, Result<Answer, Problem>> {
+    fn run(&self, call: ToolCall, _: NoArguments) -> BoxFuture<'_, Result<Answer, Problem>> {
         Box::pin(async move {
             let article = call.article.id;
             let mut tenant = call.tenant().await?;

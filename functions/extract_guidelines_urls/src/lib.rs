@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::{TryStreamExt as _, future::BoxFuture};
 use nova_blobs::Blobs;
 use nova_research::guideline::{Extraction, Guideline, Skipped};
-use nova_runtime::{App, ConfigError, Function, Problem, Routes, Tool, ToolCall};
-use serde::{Deserialize, Serialize};
+use nova_runtime::{App, ConfigError, Function, NoArguments, Problem, Routes, Tool, ToolCall};
+use serde::Serialize;
 
 /// The function.
 pub const FUNCTION: Function = Function::service(
@@ -29,11 +29,6 @@ struct ExtractGuidelinesUrls {
     blobs: Blobs,
 }
 
-/// No arguments beside the article.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Arguments {}
-
 #[derive(Serialize)]
 struct Answer {
     status: &'static str,
@@ -48,10 +43,10 @@ struct Answer {
 
 impl Tool for ExtractGuidelinesUrls {
     const NAME: &'static str = "extract_guidelines_urls";
-    type Arguments = Arguments;
+    type Arguments = NoArguments;
     type Answer = Answer;
 
-    fn run(&self, call: ToolCall, _: Arguments) -> BoxFuture<'_, Result<Answer, Problem>> {
+    fn run(&self, call: ToolCall, _: NoArguments) -> BoxFuture<'_, Result<Answer, Problem>> {
         Box::pin(async move {
             let article = call.article.id;
             let content = self.blobs.read(&call.article.guideline, None).await?;

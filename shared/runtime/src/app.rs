@@ -9,6 +9,7 @@ use std::{
 };
 
 use nova_store::{Store, Tenant, UserId};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -18,6 +19,7 @@ use crate::{
     identity::Verifier,
     problem::Problem,
     tokens::TokenSource,
+    trace,
 };
 
 /// A function's surroundings, shared by all its calls.
@@ -30,6 +32,8 @@ pub struct App {
     tokens: TokenSource,
     clock: Arc<dyn Clock>,
     schema_is_ready: AtomicBool,
+    /// What goes on without its caller.
+    tasks: TaskTracker,
 }
 
 impl App {
@@ -63,6 +67,7 @@ impl App {
             tokens,
             clock,
             schema_is_ready: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
         }))
     }
 
@@ -139,6 +144,34 @@ impl App {
     ) -> Result<Tenant, Problem> {
         self.require_schema().await?;
         Ok(self.store().tenant_in_call(user, tool, call_id).await?)
+    }
+
+    /// Does work to its end, also when the caller hangs up meanwhile: what was charged is done.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let context = trace::CURRENT.try_with(Clone::clone).unwrap_or_default();
+        let work = self.tasks.spawn(trace::CURRENT.scope(context, work));
+        work.await
+            .unwrap_or_else(|error| match error.try_into_panic() {
+                Ok(panic) => Err(Problem::panicked(&*panic)),
+                Err(stopped) => Err(Problem::internal(stopped)),
+            })
+    }
+
+    /// Waits for the work that callers left behind, at most this long.
+    pub(crate) async fn finished(&self, patience: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                left = self.tasks.len(),
+                "work of callers that hung up is cut off"
+            );
+        }
     }
 
     /// Compares the schema with what this build needs, until it once was good.

@@ -74,14 +74,7 @@ impl Dispatcher {
         let outcome = AssertUnwindSafe(attempt)
             .catch_unwind()
             .await
-            .unwrap_or_else(|panic| {
-                let said = panic
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned())
-                    .or_else(|| panic.downcast_ref::<String>().cloned());
-                let said = said.unwrap_or_else(|| "without a message".to_owned());
-                Err(Problem::internal(format!("panicked: {said}")))
-            });
+            .unwrap_or_else(|panic| Err(Problem::panicked(&*panic)));
         let mut response = outcome.unwrap_or_else(|problem| {
             log_problem(&problem);
             if for_a_person {

@@ -61,7 +61,7 @@ pub use self::{
     identity::{Identity, Scope},
     multipart::{Field, Multipart},
     problem::Problem,
-    routes::{Access, Route, Routes},
+    routes::{Access, Route, Routes, matches},
     session::Session,
-    tool::{Tool, ToolCall, rfc3339},
+    tool::{NoArguments, Tool, ToolCall, rfc3339},
 };

@@ -5,7 +5,7 @@
 //! ([`crate::dispatch`]); a database or provider error never reaches the caller as text, only as
 //! "internal error" with the request id to quote.
 
-use std::{borrow::Cow, error::Error, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, error::Error, fmt, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -168,6 +168,15 @@ impl Problem {
             "Something went wrong on our side. If it stays, quote the request id.",
         )
         .caused_by(cause)
+    }
+
+    /// 500 for a panic that was caught.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let said = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::internal(format!("panicked: {}", said.unwrap_or("without a message")))
     }
 
     /// 503: not now; try again after the given time.

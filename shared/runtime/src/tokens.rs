@@ -96,11 +96,6 @@ impl TokenSource {
         Self::from_provider(Arc::new(KeyFile(path)))
     }
 
-    /// Tokens of the person who ran `gcloud auth application-default login` on this machine.
-    pub fn gcloud_user() -> Self {
-        Self::from_provider(Arc::new(GcloudUser))
-    }
-
     /// Tokens from any provider that does not cache on its own.
     ///
     /// A provider that answers with a token it kept is asked again at every call in the last
@@ -259,25 +254,5 @@ impl TokenProvider for KeyFile {
     async fn project_id(&self) -> Result<Arc<str>, gcp_auth::Error> {
         let account = gcp_auth::CustomServiceAccount::from_file(&self.0)?;
         TokenProvider::project_id(&account).await
-    }
-}
-
-/// See [`KeyFile`] for why nothing is kept.
-struct GcloudUser;
-
-#[async_trait]
-impl TokenProvider for GcloudUser {
-    async fn token(&self, scopes: &[&str]) -> Result<Arc<gcp_auth::Token>, gcp_auth::Error> {
-        gcp_auth::ConfigDefaultCredentials::new()
-            .await?
-            .token(scopes)
-            .await
-    }
-
-    async fn project_id(&self) -> Result<Arc<str>, gcp_auth::Error> {
-        gcp_auth::ConfigDefaultCredentials::new()
-            .await?
-            .project_id()
-            .await
     }
 }

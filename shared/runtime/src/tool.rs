@@ -3,14 +3,14 @@
 //! What all tools share is here, so that no tool can forget it: the arguments are checked, the call
 //! is charged and the article loaded as its owner's in one transaction, and the charge is given back
 //! when the tool fails by our fault. A call that is refused (unknown article, wrong arguments, spent
-//! quota) costs nothing.
+//! quota) costs nothing. A caller that hangs up ends its own waiting and not the work it paid for.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use nova_store::{Article, Charge, Charged, Store, Tenant, Usage, UserId};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
@@ -50,6 +50,11 @@ pub trait Tool: Send + Sync + 'static {
         arguments: Self::Arguments,
     ) -> BoxFuture<'_, Result<Self::Answer, Problem>>;
 }
+
+/// The arguments of a tool that takes none beside the article.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoArguments {}
 
 /// What a tool gets beside its arguments.
 pub struct ToolCall {
@@ -147,7 +152,8 @@ impl Registered {
             tool: self.name,
         };
         let user = call.user.clone();
-        match step(call).await {
+        let outcome = AssertUnwindSafe(step(call)).catch_unwind().await;
+        match outcome.unwrap_or_else(|panic| Err(Problem::panicked(&*panic))) {
             Ok(answer) => Ok((answer, usage)),
             Err(problem) => {
                 if problem.is_our_fault() {
@@ -208,7 +214,9 @@ impl Registered {
         let user = call.user()?.clone();
         let call_id = call.call_id()?;
         let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
-        let (answer, usage) = self.call(user, call_id, arguments).await?;
+        let tool = self.clone();
+        let work = async move { tool.call(user, call_id, arguments).await };
+        let (answer, usage) = self.app.finish(work).await?;
         let mut response = json_text(StatusCode::OK, answer);
         response.headers_mut().extend(rate_limit(&usage));
         Ok(response)
