@@ -20,7 +20,7 @@ const PEM_HEADER: &str = "-----BEGIN PRIVATE KEY-----";
 const PEM_FOOTER: &str = "-----END PRIVATE KEY-----";
 
 /// Published with this source, so it protects nothing: tests only.
-const TEST_ONLY_RSA_KEY: &str = include_str!("test_only_rsa_key.pem");
+pub(crate) const TEST_ONLY_RSA_KEY: &str = include_str!("test_only_rsa_key.pem");
 
 /// A private key with its public name.
 pub struct SigningKey {
@@ -147,7 +147,7 @@ fn new_es256() -> anyhow::Result<Vec<u8>> {
 }
 
 /// A text that nobody can guess: 32 random bytes.
-pub(super) fn random_text() -> String {
+pub(crate) fn random_text() -> String {
     let mut bytes = [0; 32];
     SystemRandom::new()
         .fill(&mut bytes)

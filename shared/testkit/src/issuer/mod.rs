@@ -44,6 +44,7 @@ use url::Url;
 pub use self::client::Client;
 pub use self::fault::Fault;
 pub use self::key::SigningKey;
+pub(crate) use self::key::{TEST_ONLY_RSA_KEY, random_text};
 pub use self::server::RunningIssuer;
 use self::state::State;
 

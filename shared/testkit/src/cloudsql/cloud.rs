@@ -1,0 +1,121 @@
+//! What all parts of a fake Cloud SQL share.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::certificates::Regions;
+use super::dns::Zone;
+use super::fault::Faults;
+use super::instance;
+use super::journal::Journal;
+use super::name::ConnectionName;
+use super::tokens::Tokens;
+
+pub(super) struct Cloud {
+    /// Where the HTTP server listens.
+    pub(super) address: SocketAddr,
+    pub(super) settings: Mutex<Settings>,
+    pub(super) tokens: Tokens,
+    pub(super) journal: Journal,
+    pub(super) faults: Faults,
+    pub(super) zone: Zone,
+    pub(super) regions: Regions,
+    pub(super) instances: Instances,
+    connections: AtomicU64,
+}
+
+/// What a test may change while the fake runs.
+pub(super) struct Settings {
+    pub(super) principal: String,
+    /// Everybody who ever was the principal: their keys still work.
+    pub(super) known_principals: HashSet<String>,
+    pub(super) refresh_token: String,
+    pub(super) token_lifetime: Duration,
+    pub(super) certificate_lifetime: Duration,
+    /// Who may get tokens of whom.
+    pub(super) impersonators: HashSet<(String, String)>,
+    /// What the metadata server handed out last, for each set of scopes.
+    pub(super) metadata_tokens: HashMap<(String, Vec<String>), String>,
+}
+
+impl Cloud {
+    pub(super) fn new(address: SocketAddr, settings: Settings) -> Self {
+        Self {
+            address,
+            settings: Mutex::new(settings),
+            tokens: Tokens::default(),
+            journal: Journal::default(),
+            faults: Faults::default(),
+            zone: Zone::default(),
+            regions: Regions::default(),
+            instances: Instances::default(),
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a new connection to an instance.
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// The instances there are.
+#[derive(Default)]
+pub(super) struct Instances(Mutex<HashMap<ConnectionName, Arc<instance::Inner>>>);
+
+impl Instances {
+    /// The instance that had the name before ends.
+    pub(super) fn add(&self, instance: Arc<instance::Inner>) {
+        let former = self.lock().insert(instance.name.clone(), instance);
+        if let Some(former) = former {
+            former.stop();
+        }
+    }
+
+    pub(super) fn remove(&self, name: &ConnectionName) {
+        self.lock().remove(name);
+    }
+
+    /// The region is not in the paths of the Admin API.
+    pub(super) fn find(&self, project: &str, instance: &str) -> Option<Arc<instance::Inner>> {
+        let instances = self.lock();
+        let mut all = instances.values();
+        all.find(|it| it.name.project == project && it.name.instance == instance)
+            .map(Arc::clone)
+    }
+
+    /// The instance that announces a DNS name.
+    pub(super) fn announcing(&self, dns_name: &str) -> Option<Arc<instance::Inner>> {
+        let wanted = dns_name.trim_end_matches('.');
+        let is_wanted = |name: &String| name.trim_end_matches('.').eq_ignore_ascii_case(wanted);
+        let instances = self.lock();
+        let mut all = instances.values();
+        all.find(|it| {
+            let names = it.options.dns_names.iter().map(|it| &it.name);
+            names.chain(&it.options.dns_name).any(is_wanted)
+        })
+        .map(Arc::clone)
+    }
+
+    pub(super) fn stop_all(&self) {
+        let all = std::mem::take(&mut *self.lock());
+        for instance in all.into_values() {
+            instance.stop();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionName, Arc<instance::Inner>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,9 @@
+//! Clients that know the wire and nothing else.
+
+mod http;
+mod postgres;
+mod tls;
+
+pub(crate) use self::http::{Answer, get, post, post_form};
+pub(crate) use postgres::{Message, Session};
+pub(crate) use tls::{Key, Seen, connect, connect_with, settings, subject};
