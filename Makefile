@@ -45,7 +45,7 @@ clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 
 # Tests start the programs of functions. `--examples` is there so that cargo builds the dependencies
 # with the features that tests ask for, once and not twice.
-test: postgres chromium ## Run every test, with a real PostgreSQL and a real browser
+test: postgres chromium cloud-sql-python-connector ## Run every test, with a real PostgreSQL and a real browser
 	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 
@@ -93,6 +93,9 @@ postgres:
 chromium:
 	@$(TOOLS)/install chromium
 
+cloud-sql-python-connector:
+	@$(TOOLS)/install cloud-sql-python-connector
+
 tools:
 	@$(TOOLS)/install cargo-deny cargo-machete typos
 
@@ -106,4 +109,5 @@ help:
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run token database-url demo clean-local test check fmt prepare bench check-format check-lints \
-	check-docs check-sql check-spelling check-dependencies postgres chromium tools help
+	check-docs check-sql check-spelling check-dependencies postgres chromium \
+	cloud-sql-python-connector tools help

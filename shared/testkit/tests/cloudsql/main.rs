@@ -6,6 +6,7 @@ mod certificates;
 mod dns;
 mod faults;
 mod logins;
+mod official_connector;
 mod tokens;
 mod tunnel;
 mod wire;
