@@ -11,7 +11,6 @@ use super::dns::Zone;
 use super::fault::Faults;
 use super::instance;
 use super::journal::Journal;
-use super::name::ConnectionName;
 use super::tokens::Tokens;
 
 pub(super) struct Cloud {
@@ -70,29 +69,37 @@ impl Cloud {
     }
 }
 
-/// The instances there are.
+/// The instances there are, by project and name: the region is not part of what has to be unique, and
+/// does not stand in the paths of the Admin API.
 #[derive(Default)]
-pub(super) struct Instances(Mutex<HashMap<ConnectionName, Arc<instance::Inner>>>);
+pub(super) struct Instances(Mutex<HashMap<Key, Arc<instance::Inner>>>);
+
+type Key = (String, String);
 
 impl Instances {
-    /// The instance that had the name before ends.
+    /// The instance that was there before ends.
     pub(super) fn add(&self, instance: Arc<instance::Inner>) {
-        let former = self.lock().insert(instance.name.clone(), instance);
+        let former = self.lock().insert(key(&instance), instance);
         if let Some(former) = former {
             former.stop();
         }
     }
 
-    pub(super) fn remove(&self, name: &ConnectionName) {
-        self.lock().remove(name);
+    /// Leaves alone what has taken its place.
+    pub(super) fn remove(&self, instance: &Arc<instance::Inner>) {
+        let mut instances = self.lock();
+        let key = key(instance);
+        if instances
+            .get(&key)
+            .is_some_and(|it| Arc::ptr_eq(it, instance))
+        {
+            instances.remove(&key);
+        }
     }
 
-    /// The region is not in the paths of the Admin API.
     pub(super) fn find(&self, project: &str, instance: &str) -> Option<Arc<instance::Inner>> {
-        let instances = self.lock();
-        let mut all = instances.values();
-        all.find(|it| it.name.project == project && it.name.instance == instance)
-            .map(Arc::clone)
+        let key = (project.to_owned(), instance.to_owned());
+        self.lock().get(&key).map(Arc::clone)
     }
 
     /// The instance that announces a DNS name.
@@ -115,7 +122,12 @@ impl Instances {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionName, Arc<instance::Inner>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<instance::Inner>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key(instance: &instance::Inner) -> Key {
+    let name = &instance.name;
+    (name.project.clone(), name.instance.clone())
 }

@@ -175,7 +175,7 @@ impl Instance {
 
     /// Takes the instance away: it is unknown to the Admin API, and its addresses are closed.
     pub fn delete(&self) {
-        self.0.cloud.instances.remove(&self.0.name);
+        self.0.cloud.instances.remove(&self.0);
         self.0.stop();
     }
 }

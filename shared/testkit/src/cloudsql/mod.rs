@@ -192,7 +192,7 @@ impl CloudSql {
     }
 
     /// Starts an instance under its connection name, `project:region:instance`. It takes the place of one with
-    /// the same name, and lives as long as the fake.
+    /// the same project and name, in whatever region, and lives as long as the fake.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::Context as _;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct ConnectionName {
     pub(super) project: String,
     pub(super) region: String,

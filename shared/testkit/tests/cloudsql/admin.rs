@@ -62,6 +62,19 @@ async fn an_unknown_instance_is_not_found() {
 }
 
 #[tokio::test]
+async fn an_instance_takes_the_place_of_one_with_its_name() {
+    let cloud = CloudSql::start().await.unwrap();
+    let token = cloud.token(SERVICE_ACCOUNT, &[ADMIN_SCOPE]);
+    let former = cloud.instance(NAME, Options::default()).await.unwrap();
+    let moved = "proj:us-central1:main";
+    cloud.instance(moved, Options::default()).await.unwrap();
+    let said = ask(&cloud, SETTINGS, &token).await;
+    assert_eq!(said.json()["region"], "us-central1");
+    former.delete();
+    assert_eq!(ask(&cloud, SETTINGS, &token).await.status, 200);
+}
+
+#[tokio::test]
 async fn an_instance_is_described() {
     let cloud = CloudSql::start().await.unwrap();
     let instance = cloud

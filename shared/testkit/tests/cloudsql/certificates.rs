@@ -48,7 +48,7 @@ async fn instances_of_a_region_share_an_authority_and_differ_by_dns_name() {
     let cloud = CloudSql::start().await.unwrap();
     let main = started(&cloud, NAME, CaMode::Cas).await;
     let sibling = started(&cloud, "proj:europe-west1:sibling", CaMode::Cas).await;
-    let distant = started(&cloud, "proj:us-central1:main", CaMode::Cas).await;
+    let distant = started(&cloud, "proj:us-central1:distant", CaMode::Cas).await;
     assert_eq!(blocks(&main.server_ca()), 2, "intermediate and root");
     assert_eq!(main.server_ca(), sibling.server_ca());
     assert_ne!(main.server_ca(), distant.server_ca());

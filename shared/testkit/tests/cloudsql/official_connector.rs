@@ -29,14 +29,24 @@ fn python() -> PathBuf {
     python
 }
 
-async fn current_user(cloud: &CloudSql, database: &Database) -> String {
+/// Where the connector gets its tokens.
+#[derive(Clone, Copy, PartialEq)]
+enum Credentials {
+    KeyFile,
+    MetadataServer,
+}
+
+async fn current_user(cloud: &CloudSql, database: &Database, credentials: Credentials) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloudsql/official_connector.py");
     let mut run = Command::new(python());
     run.arg(script)
         .arg(cloud.url())
-        .arg(cloud.key_file())
         .args([NAME, USER, &database.name])
         .stdin(Stdio::null());
+    match credentials {
+        Credentials::KeyFile => run.arg(cloud.key_file()),
+        Credentials::MetadataServer => run.env("GCE_METADATA_HOST", cloud.metadata_host()),
+    };
     let output = spawn_blocking(move || run.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let complaint = String::from_utf8_lossy(&output.stderr);
@@ -58,25 +68,35 @@ async fn instance(cloud: &CloudSql, database: &Database, ca_mode: CaMode) -> Ins
     cloud.instance(NAME, options).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn googles_own_connector_runs_a_query_where_an_instance_has_its_own_authority() {
+/// Runs the query, and looks at what the connector did on its way.
+async fn run(ca_mode: CaMode, credentials: Credentials) -> CloudSql {
     let cloud = CloudSql::start().await.unwrap();
     let database = database().await;
-    instance(&cloud, &database, CaMode::Internal).await;
-    assert_eq!(current_user(&cloud, &database).await, USER);
+    instance(&cloud, &database, ca_mode).await;
+    assert_eq!(current_user(&cloud, &database, credentials).await, USER);
     check(&cloud);
+    cloud
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn googles_own_connector_runs_a_query_where_an_instance_has_its_own_authority() {
+    let cloud = run(CaMode::Internal, Credentials::KeyFile).await;
+    assert_eq!(cloud.count(Step::Token), 2, "one token for each scope");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn googles_own_connector_runs_a_query_where_a_region_shares_one() {
-    let cloud = CloudSql::start().await.unwrap();
-    let database = database().await;
-    instance(&cloud, &database, CaMode::Cas).await;
-    assert_eq!(current_user(&cloud, &database).await, USER);
-    check(&cloud);
+    let cloud = run(CaMode::Cas, Credentials::KeyFile).await;
+    assert_eq!(cloud.count(Step::Metadata), 0);
 }
 
-/// What the connector did on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn googles_own_connector_runs_a_query_on_a_machine_of_googles() {
+    let cloud = run(CaMode::CustomerCas, Credentials::MetadataServer).await;
+    assert_eq!(cloud.count(Step::Token), 0);
+}
+
+/// It asked for each thing once, with the scopes that it takes, and nothing was refused.
 fn check(cloud: &CloudSql) {
     for step in [Step::ConnectSettings, Step::Certificate] {
         let [request] = &cloud.requests(step)[..] else {

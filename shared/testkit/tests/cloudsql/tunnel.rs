@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::wire::{Key, connect};
+use crate::wire::{Key, connect, connect_by_tls12, connect_for};
 use crate::{NAME, SOON};
 
 /// A server that says how much it was told, once all is said.
@@ -90,6 +90,41 @@ async fn without_a_certificate_of_this_instance_nobody_gets_in() {
     first_read(&instance, None).await;
     first_read(&instance, Some(&key_of_other)).await;
     assert!(handshake_errors(&cloud).iter().all(Option::is_some));
+}
+
+#[tokio::test]
+async fn the_journal_tells_what_a_client_offered() {
+    let cloud = CloudSql::start().await.unwrap();
+    let instance = unread(&cloud).await;
+    let key = Key::issued(&cloud, &instance, None).await;
+    connect(&instance, Some(&key)).await.unwrap();
+    connect_for(&instance, &key, "db.example", "postgresql")
+        .await
+        .unwrap();
+    connect_by_tls12(&instance).await.unwrap_err();
+    let mut seen = Vec::new();
+    for event in cloud.journal() {
+        if let Event::Handshake {
+            version,
+            server_name,
+            alpn,
+            ..
+        } = event
+        {
+            seen.push((version, server_name, alpn));
+        }
+    }
+    let newest = Some("TLSv1_3".to_owned());
+    let expected = [
+        (newest.clone(), None, vec![]),
+        (
+            newest,
+            Some("db.example".to_owned()),
+            vec!["postgresql".to_owned()],
+        ),
+        (None, None, vec![]),
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! A TLS client with a certificate from the Admin API, which checks the server's chain and no name.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use nova_testkit::cloudsql::{ADMIN_SCOPE, CloudSql, Instance};
@@ -74,13 +73,12 @@ fn instance_url(cloud: &CloudSql, instance: &Instance) -> String {
 /// What a server showed.
 pub(crate) type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
 
+type Shaken = std::io::Result<TlsStream<TcpStream>>;
+
 /// Shakes hands with the instance, trusting what it says is to be trusted now.
-pub(crate) async fn connect(
-    instance: &Instance,
-    key: Option<&Key>,
-) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(instance: &Instance, key: Option<&Key>) -> Shaken {
     let config = config(&instance.server_ca(), key, &Seen::default());
-    shake_hands(instance.address(), config).await
+    shake_hands(instance, instance.address().ip().into(), config).await
 }
 
 /// The same, trusting `roots`; `seen` gets the server's certificate.
@@ -89,33 +87,61 @@ pub(crate) async fn connect_with(
     key: &Key,
     roots: &str,
     seen: &Seen,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    shake_hands(instance.address(), config(roots, Some(key), seen)).await
+) -> Shaken {
+    let config = config(roots, Some(key), seen);
+    shake_hands(instance, instance.address().ip().into(), config).await
+}
+
+/// The same, asking for a name and a protocol.
+pub(crate) async fn connect_for(
+    instance: &Instance,
+    key: &Key,
+    name: &'static str,
+    protocol: &str,
+) -> Shaken {
+    let mut config = config(&instance.server_ca(), Some(key), &Seen::default());
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    shake_hands(instance, name.try_into().unwrap(), config).await
+}
+
+/// The same, by a client that knows nothing newer than TLS 1.2.
+pub(crate) async fn connect_by_tls12(instance: &Instance) -> Shaken {
+    let verifier = verifier(&instance.server_ca(), &Seen::default());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    shake_hands(instance, instance.address().ip().into(), config).await
 }
 
 async fn shake_hands(
-    address: SocketAddr,
+    instance: &Instance,
+    name: ServerName<'static>,
     config: ClientConfig,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
-    let name = ServerName::from(address.ip());
+) -> Shaken {
+    let stream = TcpStream::connect(instance.address()).await?;
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
 }
 
-fn config(roots: &str, key: Option<&Key>, seen: &Seen) -> ClientConfig {
-    let provider = Arc::new(ring::default_provider());
+fn verifier(roots: &str, seen: &Seen) -> ChainOnly {
     let mut store = RootCertStore::empty();
     for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
         store.add(root.unwrap()).unwrap();
     }
-    let verifier = ChainOnly {
+    ChainOnly {
         roots: store,
-        provider: Arc::clone(&provider),
+        provider: Arc::new(ring::default_provider()),
         seen: Arc::clone(seen),
-    };
-    let config = ClientConfig::builder_with_provider(provider)
+    }
+}
+
+fn config(roots: &str, key: Option<&Key>, seen: &Seen) -> ClientConfig {
+    let verifier = verifier(roots, seen);
+    let config = ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
