@@ -14,12 +14,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
@@ -27,6 +28,9 @@ use super::answer::{Failed, Refusal};
 use super::name::{check_bucket, check_object, file_name};
 use super::object::Object;
 use super::request::Conditions;
+
+/// Objects up to this size are read and written whole, in one trip to the disk instead of several.
+const SMALL_BYTES: usize = 1024 * 1024;
 
 type Index = BTreeMap<String, BTreeMap<String, Arc<Object>>>;
 
@@ -142,12 +146,20 @@ impl Disk {
         self: &Arc<Self>,
         bucket: &str,
         name: &str,
-    ) -> Result<(Arc<Object>, File), Failed> {
+    ) -> Result<(Arc<Object>, Content), Failed> {
         let missing = || Refusal::no_object(bucket, name);
         loop {
             let object = self.find(bucket, name).ok_or_else(missing)?;
-            match File::open(self.path(&object)).await {
-                Ok(file) => return Ok((object, file)),
+            let path = self.path(&object);
+            let content = if object.size <= SMALL_BYTES as u64 {
+                tokio::fs::read(path)
+                    .await
+                    .map(|it| Content::Whole(it.into()))
+            } else {
+                File::open(path).await.map(Content::File)
+            };
+            match content {
+                Ok(content) => return Ok((object, content)),
                 // It was replaced or deleted between the two lines above; look again.
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
@@ -158,19 +170,18 @@ impl Disk {
     }
 
     /// A place for bytes that are about to come.
-    pub(super) async fn receive(&self) -> io::Result<Arriving> {
+    pub(super) fn receive(&self) -> Arriving {
         let path = self
             .root
             .join("arriving")
             .join(uuid::Uuid::now_v7().to_string());
-        let file = File::create_new(&path).await?;
-        Ok(Arriving {
+        Arriving {
             path,
-            file,
+            place: Place::Memory(Vec::new()),
+            on_disk: false,
             size: 0,
             crc32c: 0,
-            in_doubt: false,
-        })
+        }
     }
 
     /// Makes what arrived an object, if the conditions hold at that moment.
@@ -217,15 +228,18 @@ impl Disk {
         let bytes = self.path(&object);
         let folder = self.folder(&object.bucket);
         fs::create_dir_all(&folder)?;
-        fs::rename(&arrived.path, &bytes)?;
+        match &arrived.place {
+            // Nobody looks for it there before the `.json` names it.
+            Place::Memory(held) => self.write_whole(&bytes, held)?,
+            Place::File { .. } => fs::rename(&arrived.path, &bytes)?,
+        }
         let text = serde_json::to_vec(&*object).map_err(io::Error::other)?;
         let beside = self
             .root
             .join("arriving")
             .join(format!("{}.json", object.generation));
-        fs::write(&beside, text)?;
+        self.write_whole(&beside, &text)?;
         if self.durable {
-            fs::File::open(&beside)?.sync_all()?;
             fs::File::open(&folder)?.sync_all()?;
         }
         fs::rename(&beside, self.about(&object))?;
@@ -272,6 +286,16 @@ impl Disk {
             Ok(())
         });
         deleted.await.map_err(io::Error::other)?
+    }
+
+    fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = fs::File::create(path)?;
+        file.write_all(bytes)?;
+        if self.durable {
+            file.sync_all()
+        } else {
+            Ok(())
+        }
     }
 
     fn folder(&self, bucket: &str) -> PathBuf {
@@ -344,37 +368,75 @@ fn load(objects: &Path) -> anyhow::Result<Index> {
     Ok(index)
 }
 
+/// An object's bytes.
+pub(super) enum Content {
+    Whole(Bytes),
+    File(File),
+}
+
 /// Bytes on their way in. Dropped, they are gone.
 pub(super) struct Arriving {
+    /// Where the file is, once there is one.
     path: PathBuf,
-    file: File,
+    place: Place,
+    /// Whether a file was begun.
+    on_disk: bool,
     pub(super) size: u64,
     pub(super) crc32c: u32,
-    /// A write began and was not seen to end; the file may hold more than `size` says.
-    in_doubt: bool,
+}
+
+enum Place {
+    /// As long as there are few.
+    Memory(Vec<u8>),
+    File {
+        file: File,
+        /// A write began and was not seen to end; the file may hold more than `size` says.
+        in_doubt: bool,
+    },
 }
 
 impl Arriving {
     /// Takes all of `bytes` or, when the caller is dropped meanwhile, none of them.
     pub(super) async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.in_doubt {
-            self.file.seek(io::SeekFrom::Start(self.size)).await?;
+        match &mut self.place {
+            Place::Memory(held) if held.len() + bytes.len() <= SMALL_BYTES => {
+                held.extend_from_slice(bytes);
+            }
+            Place::Memory(held) => {
+                // Whoever is dropped here comes again with the same bytes, and the same memory.
+                self.on_disk = true;
+                let mut file = File::create(&self.path).await?;
+                file.write_all(held).await?;
+                file.write_all(bytes).await?;
+                file.flush().await?;
+                self.place = Place::File {
+                    file,
+                    in_doubt: false,
+                };
+            }
+            Place::File { file, in_doubt } => {
+                if *in_doubt {
+                    file.seek(io::SeekFrom::Start(self.size)).await?;
+                }
+                *in_doubt = true;
+                file.write_all(bytes).await?;
+                file.flush().await?;
+                *in_doubt = false;
+            }
         }
-        self.in_doubt = true;
-        self.file.write_all(bytes).await?;
-        self.file.flush().await?;
-        self.in_doubt = false;
         self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
         self.size += bytes.len() as u64;
         Ok(())
     }
 
     async fn close(mut self, durable: bool) -> io::Result<Self> {
-        self.file.flush().await?;
-        // A write that was cut off may have left more than counts.
-        self.file.set_len(self.size).await?;
-        if durable {
-            self.file.sync_all().await?;
+        if let Place::File { file, .. } = &mut self.place {
+            file.flush().await?;
+            // A write that was cut off may have left more than counts.
+            file.set_len(self.size).await?;
+            if durable {
+                file.sync_all().await?;
+            }
         }
         Ok(self)
     }
@@ -382,8 +444,10 @@ impl Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        // Not there any more when it has become an object.
-        fs::remove_file(&self.path).ok();
+        if self.on_disk {
+            // Not there any more when it has become an object.
+            fs::remove_file(&self.path).ok();
+        }
     }
 }
 
@@ -395,7 +459,7 @@ mod tests {
     async fn a_temporary_store_leaves_nothing_behind() {
         let disk = Arc::new(Disk::open(None, None).await.unwrap());
         let root = disk.root.clone();
-        let mut arriving = disk.receive().await.unwrap();
+        let mut arriving = disk.receive();
         arriving.append(b"x").await.unwrap();
         let new = NewObject {
             bucket: "nova".to_owned(),
@@ -412,29 +476,35 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_cut_off_while_it_was_written_is_not_kept() {
-        let disk = Arc::new(Disk::open(None, None).await.unwrap());
-        let mut arriving = disk.receive().await.unwrap();
-        arriving.append(b"first").await.unwrap();
-        let long = vec![b'x'; 100_000];
-        tokio::select! {
-            biased;
-            _ = arriving.append(&long) => panic!("a disk cannot be that fast"),
-            () = std::future::ready(()) => {}
+        for first in [5, SMALL_BYTES + 5] {
+            let disk = Arc::new(Disk::open(None, None).await.unwrap());
+            let mut arriving = disk.receive();
+            arriving.append(&vec![b'1'; first]).await.unwrap();
+            let long = vec![b'x'; SMALL_BYTES];
+            tokio::select! {
+                biased;
+                _ = arriving.append(&long) => panic!("a disk cannot be that fast"),
+                () = std::future::ready(()) => {}
+            }
+            arriving.append(b" second").await.unwrap();
+            let new = NewObject {
+                bucket: "nova".to_owned(),
+                name: "x".to_owned(),
+                ..NewObject::default()
+            };
+            let kept = disk.keep(arriving, new, Conditions::default()).await;
+            let object = kept.unwrap();
+            let mut expected = vec![b'1'; first];
+            expected.extend_from_slice(b" second");
+            assert_eq!(fs::read(disk.path(&object)).unwrap(), expected);
+            assert_eq!(object.size, expected.len() as u64);
+            assert_eq!(object.crc32c, crc32c::crc32c(&expected));
+            assert!(
+                fs::read_dir(disk.root.join("arriving"))
+                    .unwrap()
+                    .next()
+                    .is_none()
+            );
         }
-        arriving.append(b" second").await.unwrap();
-        let new = NewObject {
-            bucket: "nova".to_owned(),
-            name: "x".to_owned(),
-            ..NewObject::default()
-        };
-        let object = disk
-            .keep(arriving, new, Conditions::default())
-            .await
-            .unwrap();
-        let bytes = fs::read(disk.path(&object)).unwrap();
-        assert_eq!(
-            (bytes.len(), object.size, object.crc32c),
-            (12, 12, crc32c::crc32c(b"first second"))
-        );
     }
 }

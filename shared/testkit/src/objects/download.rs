@@ -1,20 +1,19 @@
 //! Reading, listing and deleting.
 
-use std::io::SeekFrom;
+use std::io::{self, SeekFrom};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Value, json};
-use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::Body;
 use super::answer::{self, Failed, Refusal};
-use super::disk::Disk;
+use super::disk::{Content, Disk};
 use super::object::Object;
 use super::request::Call;
 
@@ -68,7 +67,7 @@ pub(super) fn list(disk: &Disk, call: &Call) -> Result<Response<Body>, Failed> {
 
 pub(super) async fn media(disk: &Arc<Disk>, call: &Call) -> Result<Response<Body>, Failed> {
     disk.check_bucket(&call.bucket)?;
-    let (object, mut file) = disk.read_object(&call.bucket, &call.object).await?;
+    let (object, content) = disk.read_object(&call.bucket, &call.object).await?;
     check(call, &object)?;
     let range = call
         .header("range")
@@ -78,7 +77,6 @@ pub(super) async fn media(disk: &Arc<Disk>, call: &Call) -> Result<Response<Body
         Some(Range::Bytes { first, last }) => (first, last - first + 1),
         Some(Range::Unsatisfiable) => return Err(Refusal::range(object.size).into()),
     };
-    file.seek(SeekFrom::Start(first)).await?;
     let mut response = Response::builder()
         .header("content-type", &object.content_type)
         .header("content-length", length)
@@ -101,7 +99,7 @@ pub(super) async fn media(disk: &Arc<Disk>, call: &Call) -> Result<Response<Body
         response = response.header(format!("x-goog-meta-{name}"), value);
     }
     response
-        .body(body(file, length))
+        .body(body(content, first, length).await?)
         .map_err(|error| Refusal::invalid(error.to_string()).into())
 }
 
@@ -116,7 +114,20 @@ fn check(call: &Call, object: &Object) -> Result<(), Refusal> {
     call.conditions()?.check_read(object)
 }
 
-fn body(file: File, length: u64) -> Body {
+async fn body(content: Content, first: u64, length: u64) -> io::Result<Body> {
+    let mut file = match content {
+        Content::File(file) => file,
+        Content::Whole(bytes) => {
+            let from = usize::try_from(first).unwrap_or(usize::MAX);
+            let size = usize::try_from(length).unwrap_or(usize::MAX);
+            let part = bytes.get(from..).and_then(|rest| rest.get(..size));
+            let part = part.ok_or(io::ErrorKind::UnexpectedEof)?;
+            return Ok(Full::new(bytes.slice_ref(part))
+                .map_err(|never| match never {})
+                .boxed());
+        }
+    };
+    file.seek(SeekFrom::Start(first)).await?;
     let chunks = stream::try_unfold((file, length), |(mut file, left)| async move {
         if left == 0 {
             return Ok(None);
@@ -129,7 +140,7 @@ fn body(file: File, length: u64) -> Body {
         let bytes: Bytes = bytes.freeze();
         Ok(Some((Frame::data(bytes), (file, left - size as u64))))
     });
-    StreamBody::new(chunks).boxed()
+    Ok(StreamBody::new(chunks).boxed())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

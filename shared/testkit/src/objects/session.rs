@@ -92,7 +92,7 @@ pub(super) async fn start(
         crc32c,
         declared_size,
         size_range: call.size_range()?,
-        state: tokio::sync::Mutex::new(State::Receiving(disk.receive().await?)),
+        state: tokio::sync::Mutex::new(State::Receiving(disk.receive())),
     };
     let location = format!("{location}{id}");
     let mut sessions = sessions.0.lock().unwrap_or_else(PoisonError::into_inner);

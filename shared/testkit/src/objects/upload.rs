@@ -101,7 +101,7 @@ pub(super) async fn media(
     call: &Call,
     body: Incoming,
 ) -> Result<Response<Body>, Failed> {
-    let mut arriving = disk.receive().await?;
+    let mut arriving = disk.receive();
     let mut stream = body.into_data_stream();
     let mut gathered = Vec::with_capacity(QUANTUM_BYTES);
     while let Some(bytes) = stream.next().await {
@@ -135,7 +135,7 @@ pub(super) async fn multipart(
 
     let mut media = next_part(&mut parts).await?;
     let content_type = media.content_type().map(ToString::to_string);
-    let mut arriving = disk.receive().await?;
+    let mut arriving = disk.receive();
     let mut gathered = Vec::with_capacity(QUANTUM_BYTES);
     while let Some(bytes) = media.chunk().await.map_err(broken)? {
         gather(&mut arriving, &mut gathered, bytes).await?;
