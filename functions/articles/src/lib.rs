@@ -10,7 +10,7 @@ use nova_runtime::{
 };
 use nova_store::{Article, ArticleStatus, ArticleSummary, Cursor, Source, StatusChange};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// The function.
@@ -60,7 +60,7 @@ struct Detail {
     guideline_bytes: u64,
     research_bytes: Option<u64>,
     download_url: Option<String>,
-    extracted_urls: Option<Value>,
+    extracted_urls: Option<Box<RawValue>>,
     sources: Vec<SourceEntry>,
     history: Vec<Change>,
 }

@@ -7,6 +7,7 @@ use nova_blobs::Blobs;
 use nova_research::guideline::{Extraction, Guideline, Skipped};
 use nova_runtime::{App, ConfigError, Function, NoArguments, Problem, Routes, Tool, ToolCall};
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 
 /// The function.
 pub const FUNCTION: Function = Function::service(
@@ -55,7 +56,7 @@ impl Tool for ExtractGuidelinesUrls {
 
             let extraction = guideline.extract();
 
-            let urls = serde_json::to_value(&extraction).map_err(Problem::internal)?;
+            let urls = to_raw_value(&extraction).map_err(Problem::internal)?;
             let mut tenant = call.tenant().await?;
             tenant.save_extracted_urls(article, &urls).await?;
             tenant.commit().await?;

@@ -41,7 +41,7 @@ impl Tool for Slow {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let mut tenant = call.tenant().await?;
-            let done = json!({"done": true});
+            let done = serde_json::value::to_raw_value(&json!({"done": true})).unwrap();
             tenant.save_extracted_urls(call.article.id, &done).await?;
             tenant.commit().await?;
             Ok("done")

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -67,8 +68,9 @@ pub struct Article {
     pub guideline: BlobRef,
     /// The research document, once there is one.
     pub research: Option<BlobRef>,
-    /// What was found in the guideline, once it was looked for.
-    pub extracted_urls: Option<Value>,
+    /// What was found in the guideline, once it was looked for: a JSON object, as text, since most
+    /// who load an article do not look into it.
+    pub extracted_urls: Option<Box<RawValue>>,
     /// Counts the changes of the row.
     pub version: i64,
     /// When the guideline was uploaded.
@@ -206,7 +208,7 @@ impl Tenant {
             let (user, connection) = self.parts();
             let row = sqlx::query!(
                 r#"-- articles: one
-                SELECT a.status::text AS "status!: ArticleStatus", a.title, a.extracted_urls, a.version, a.created_at, a.updated_at,
+                SELECT a.status::text AS "status!: ArticleStatus", a.title, a.extracted_urls AS "extracted_urls: Json<Box<RawValue>>", a.version, a.created_at, a.updated_at,
                        g.id AS guideline_id, g.bucket AS guideline_bucket, g.object_name AS guideline_object_name,
                        g.content_type AS guideline_content_type, g.size AS guideline_size,
                        g.crc32c AS guideline_crc32c, g.generation AS guideline_generation,
@@ -247,7 +249,7 @@ impl Tenant {
                 title: row.title,
                 guideline: guideline.blob().ok_or(NO_ARTICLE)?,
                 research: research.blob(),
-                extracted_urls: row.extracted_urls,
+                extracted_urls: row.extracted_urls.map(|urls| urls.0),
                 version: row.version,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
@@ -349,7 +351,11 @@ impl Tenant {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] when `urls` is not a JSON object.
-    pub fn save_extracted_urls<'a>(&'a mut self, id: ArticleId, urls: &'a Value) -> Answer<'a, ()> {
+    pub fn save_extracted_urls<'a>(
+        &'a mut self,
+        id: ArticleId,
+        urls: &'a RawValue,
+    ) -> Answer<'a, ()> {
         watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let saved = sqlx::query!(
@@ -362,7 +368,7 @@ impl Tenant {
                   WHERE a.id = $1 AND a.user_id = $2",
                 id,
                 user,
-                urls,
+                Json(urls) as _,
             )
             .execute(connection)
             .await?;

@@ -10,7 +10,8 @@
 //! # async fn example(store: nova_store::Store, user: nova_store::UserId, id: uuid::Uuid) -> Result<(), nova_store::Error> {
 //! let mut tenant = store.tenant(&user).await?;
 //! let article = tenant.article(id).await?;
-//! tenant.save_extracted_urls(id, &serde_json::json!({"other_urls": []})).await?;
+//! let urls = serde_json::value::RawValue::from_string(r#"{"other_urls": []}"#.to_owned())?;
+//! tenant.save_extracted_urls(id, &urls).await?;
 //! tenant.commit().await?;
 //! # Ok(())
 //! # }

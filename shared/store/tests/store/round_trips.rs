@@ -129,7 +129,10 @@ async fn a_quick_tool_waits_seven_times_for_the_database() {
             .await
             .unwrap();
         tenant
-            .save_extracted_urls(id, &serde_json::json!({}))
+            .save_extracted_urls(
+                id,
+                &serde_json::value::RawValue::from_string("{}".to_owned()).unwrap(),
+            )
             .await
             .unwrap();
         tenant.commit().await.unwrap();

@@ -226,7 +226,8 @@ async fn a_row_cannot_point_at_another_users_row() {
             .await
             .map(drop),
         within(&tools, &alice, async |t| {
-            t.save_extracted_urls(his, &serde_json::Value::Null).await
+            t.save_extracted_urls(his, serde_json::value::RawValue::NULL)
+                .await
         })
         .await,
         within(&tools, &alice, async |t| {
