@@ -9,7 +9,7 @@
 //! Bytes are written to `arriving`, synced and renamed into place; then the `.json` is replaced the same way,
 //! and that rename is the moment at which the object exists (or is another). A crash before it leaves a file
 //! that the next start removes. Deleting removes the `.json` first. The index in memory is what the `.json`
-//! files say, and nothing more.
+//! files say, and nothing more. A store that is thrown away has no `.json` files.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -233,19 +233,9 @@ impl Disk {
             Place::Memory(held) => self.write_whole(&bytes, held)?,
             Place::File { .. } => fs::rename(&arrived.path, &bytes)?,
         }
-        let text = serde_json::to_vec(&*object).map_err(io::Error::other)?;
-        let beside = self
-            .root
-            .join("arriving")
-            .join(format!("{}.json", object.generation));
-        self.write_whole(&beside, &text)?;
+        // Nobody comes back to a store that is thrown away: what it knows in memory is enough.
         if self.durable {
-            fs::File::open(&folder)?.sync_all()?;
-        }
-        fs::rename(&beside, self.about(&object))?;
-        if self.durable {
-            fs::File::open(&folder)?.sync_all()?;
-            fs::File::open(self.root.join("objects"))?.sync_all()?;
+            self.write_about(&object)?;
         }
         self.write(|index| {
             let bucket = index.entry(object.bucket.clone()).or_default();
@@ -273,8 +263,8 @@ impl Disk {
                 .filter(|object| generation.is_none_or(|wanted| wanted == object.generation))
                 .ok_or_else(|| Refusal::no_object(&bucket, &name))?;
             conditions.check_write(Some(&object))?;
-            fs::remove_file(disk.about(&object))?;
             if disk.durable {
+                fs::remove_file(disk.about(&object))?;
                 fs::File::open(disk.folder(&bucket))?.sync_all()?;
             }
             disk.write(|index| {
@@ -286,6 +276,21 @@ impl Disk {
             Ok(())
         });
         deleted.await.map_err(io::Error::other)?
+    }
+
+    /// The moment from which the object is there after a crash, too.
+    fn write_about(&self, object: &Object) -> io::Result<()> {
+        let folder = self.folder(&object.bucket);
+        let text = serde_json::to_vec(object).map_err(io::Error::other)?;
+        let beside = self
+            .root
+            .join("arriving")
+            .join(format!("{}.json", object.generation));
+        self.write_whole(&beside, &text)?;
+        fs::File::open(&folder)?.sync_all()?;
+        fs::rename(&beside, self.about(object))?;
+        fs::File::open(&folder)?.sync_all()?;
+        fs::File::open(self.root.join("objects"))?.sync_all()
     }
 
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
