@@ -45,7 +45,7 @@ clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 
 # Tests start the programs of functions. `--examples` is there so that cargo builds the dependencies
 # with the features that tests ask for, once and not twice.
-test: postgres chromium cloud-sql-python-connector ## Run every test, with a real PostgreSQL and a real browser
+test: postgres chromium mariadb cloud-sql-python-connector ## Run every test, with a real PostgreSQL and a real browser
 	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 
@@ -61,6 +61,8 @@ prepare: postgres ## Write .sqlx/, the offline metadata of the SQL in nova-store
 bench: postgres ## Measure start-up, size, memory and rates, beside pgbench
 	@cargo build --profile image --workspace --bins
 	@cargo bench --package nova-local --bench '*'
+	@cargo build --release --quiet --package cloudsql-connector --features sqlx-postgres --example probe
+	@cargo bench --package cloudsql-connector --features sqlx-postgres --bench connector
 
 ##@ The parts of `make check`
 
@@ -93,6 +95,9 @@ postgres:
 chromium:
 	@$(TOOLS)/install chromium
 
+mariadb:
+	@$(TOOLS)/install mariadb
+
 cloud-sql-python-connector:
 	@$(TOOLS)/install cloud-sql-python-connector
 
@@ -109,5 +114,5 @@ help:
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run token database-url demo clean-local test check fmt prepare bench check-format check-lints \
-	check-docs check-sql check-spelling check-dependencies postgres chromium \
+	check-docs check-sql check-spelling check-dependencies postgres chromium mariadb \
 	cloud-sql-python-connector tools help

@@ -1,0 +1,234 @@
+//! How a connector is set up.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use rustls::crypto::CryptoProvider;
+
+use crate::{
+    admin::AdminApi,
+    clock::{Clock, SystemClock},
+    connector::{Connector, Inner},
+    dns::Resolver,
+    error::Error,
+    key::PendingKey,
+    observe::{Event, Observer},
+    refresh::{Means, Refresh},
+    settings::IpType,
+    stream::Registry,
+    tokens::{CachedTokens, TokenSource},
+};
+
+/// Settings of a [`Connector`].
+pub struct ConnectorBuilder {
+    tokens: Option<Arc<dyn TokenSource>>,
+    iam_login: bool,
+    refresh: Refresh,
+    ip_type: IpType,
+    timeout: Duration,
+    endpoint: Option<String>,
+    universe_domain: Option<String>,
+    quota_project: Option<String>,
+    user_agent: Option<String>,
+    resolver: Option<Arc<dyn Resolver>>,
+    failover_period: Option<Duration>,
+    provider: Option<Arc<CryptoProvider>>,
+    observer: Option<Arc<dyn Observer>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for ConnectorBuilder {
+    fn default() -> Self {
+        Self {
+            tokens: None,
+            iam_login: false,
+            refresh: Refresh::default(),
+            ip_type: IpType::default(),
+            timeout: Duration::from_secs(30),
+            endpoint: None,
+            universe_domain: None,
+            quota_project: None,
+            user_agent: None,
+            resolver: None,
+            failover_period: None,
+            provider: None,
+            observer: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl ConnectorBuilder {
+    /// Where access tokens come from. The default is [`crate::tokens::default_source`]: the file
+    /// in `GOOGLE_APPLICATION_CREDENTIALS`, else what `gcloud auth application-default login` left,
+    /// else the metadata server.
+    ///
+    /// Tokens are kept until shortly before they end; pass a [`CachedTokens`] to share them with
+    /// other clients of the process.
+    #[must_use]
+    pub fn tokens(mut self, tokens: Arc<dyn TokenSource>) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Whether database users are IAM principals that log in with the certificate, without a
+    /// password (off).
+    #[must_use]
+    pub fn iam_login(mut self, iam_login: bool) -> Self {
+        self.iam_login = iam_login;
+        self
+    }
+
+    /// When settings and certificates are renewed ([`Refresh::Lazy`]).
+    #[must_use]
+    pub fn refresh(mut self, refresh: Refresh) -> Self {
+        self.refresh = refresh;
+        self
+    }
+
+    /// Which of an instance's addresses to use ([`IpType::Public`]).
+    #[must_use]
+    pub fn ip_type(mut self, ip_type: IpType) -> Self {
+        self.ip_type = ip_type;
+        self
+    }
+
+    /// For everything that a connection needs together: tokens, Admin API, TCP, TLS (30 s).
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        // A day is for ever here, and can be added to any moment.
+        self.timeout = timeout.min(Duration::from_hours(24));
+        self
+    }
+
+    /// The address of the Admin API, for private endpoints and tests.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// The domain of Google's services in another cloud of its kind (`GOOGLE_CLOUD_UNIVERSE_DOMAIN`,
+    /// else `googleapis.com`).
+    #[must_use]
+    pub fn universe_domain(mut self, domain: impl Into<String>) -> Self {
+        self.universe_domain = Some(domain.into());
+        self
+    }
+
+    /// The project whose quota pays for calls of the Admin API (`GOOGLE_CLOUD_QUOTA_PROJECT`, else
+    /// what the credentials say).
+    #[must_use]
+    pub fn quota_project(mut self, project: impl Into<String>) -> Self {
+        self.quota_project = Some(project.into());
+        self
+    }
+
+    /// What to add to the `User-Agent` of calls of the Admin API, such as `app/1.0`.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// Who answers questions about DNS names (the system's resolver).
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Asks this often where DNS names lead, and cuts the connections to an instance that was
+    /// replaced (never: only new connections ask). It takes a task for each name.
+    #[must_use]
+    pub fn failover_period(mut self, period: Duration) -> Self {
+        self.failover_period = Some(period);
+        self
+    }
+
+    /// Which cryptography TLS uses (the process's default, else `ring`).
+    #[must_use]
+    pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// Who is told what happens, such as [`crate::Counters`].
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// What time it is, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Builds the connector, and begins to make its key.
+    ///
+    /// # Errors
+    ///
+    /// Settings that cannot work, and credentials that cannot be read.
+    pub fn build(self) -> Result<Connector, Error> {
+        let key = PendingKey::start();
+        let clock = self.clock;
+        let source = match self.tokens {
+            Some(tokens) => tokens,
+            None => crate::tokens::default_source()?,
+        };
+        let tokens: Arc<dyn TokenSource> =
+            Arc::new(CachedTokens::with_clock(source, Arc::clone(&clock)));
+        let provider = self
+            .provider
+            .or_else(|| CryptoProvider::get_default().cloned())
+            .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+        let api = AdminApi::new(
+            self.endpoint.as_deref(),
+            self.universe_domain
+                .or_else(|| variable("GOOGLE_CLOUD_UNIVERSE_DOMAIN"))
+                .as_deref(),
+            Arc::clone(&tokens),
+            self.quota_project
+                .or_else(|| variable("GOOGLE_CLOUD_QUOTA_PROJECT")),
+            self.user_agent.as_deref(),
+        )?;
+        let means = Means {
+            api,
+            login: self.iam_login.then(|| Arc::clone(&tokens)),
+            key,
+            provider,
+            clock,
+            observer: self.observer.unwrap_or_else(|| Arc::new(Nobody)),
+            timeout: self.timeout,
+            mode: self.refresh,
+        };
+        Ok(Connector(Arc::new(Inner {
+            means: Arc::new(means),
+            tokens,
+            resolver: self.resolver,
+            ip_type: self.ip_type,
+            timeout: self.timeout,
+            failover_period: self.failover_period,
+            refreshers: Mutex::default(),
+            domains: Mutex::default(),
+            registry: Registry::new(),
+        })))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "where Google's tools look, too")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Nobody watches.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn event(&self, _: Event<'_>) {}
+}

@@ -1,0 +1,323 @@
+//! Which instances can be reached, and how: names, addresses, DNS, other people's quotas.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use cloudsql_connector::{Connector, DnsResolver, ErrorKind, IpType, Step as Place};
+use nova_testkit::cloudsql::{
+    CaMode, Connection, DnsName, Effect, Event, Fault, Options, Record, Step, WrongCertificate,
+};
+use tokio::io::AsyncReadExt as _;
+
+use crate::support::{INSTANCE, USER, World, failure, greet};
+
+const DOMAIN: &str = "db.example.com";
+
+fn accepted(world: &World) -> Vec<SocketAddr> {
+    let events = world.cloud.journal().into_iter();
+    let accepted = events.filter_map(|event| match event {
+        Event::Accepted { address, .. } => Some(address),
+        _ => None,
+    });
+    accepted.collect()
+}
+
+#[tokio::test]
+async fn a_project_may_belong_to_a_domain() {
+    let world = World::start().await;
+    let name = "example.com:proj:europe-west1:main";
+    let options = Options::default();
+    let _instance = world.cloud.instance(name, options).await.unwrap();
+    world.connector().connect(name).await.unwrap();
+}
+
+#[tokio::test]
+async fn public_private_or_whichever_there_is() {
+    let world = World::with(Options {
+        private: true,
+        ..Options::default()
+    })
+    .await;
+    let public = world.instance.address();
+    let private = world.instance.private_address().unwrap();
+    for (ip_type, address) in [
+        (IpType::Public, public),
+        (IpType::Private, private),
+        (IpType::Auto, public),
+    ] {
+        let connector = world.builder().ip_type(ip_type).build().unwrap();
+        connector.connect(INSTANCE).await.unwrap();
+        assert_eq!(accepted(&world).last(), Some(&address), "{ip_type:?}");
+    }
+    let world = World::with(Options {
+        public: false,
+        private: true,
+        ..Options::default()
+    })
+    .await;
+    let connector = world.builder().ip_type(IpType::Auto).build().unwrap();
+    connector.connect(INSTANCE).await.unwrap();
+    assert_eq!(
+        accepted(&world),
+        [world.instance.private_address().unwrap()]
+    );
+}
+
+#[tokio::test]
+async fn a_type_of_address_that_the_instance_lacks_is_named_with_those_it_has() {
+    let world = World::start().await;
+    for (ip_type, wanted) in [(IpType::Private, "PRIVATE"), (IpType::Psc, "PSC")] {
+        let connector = world.builder().ip_type(ip_type).build().unwrap();
+        let error = failure(&connector, INSTANCE).await;
+        assert_eq!(
+            (error.kind(), error.step()),
+            (ErrorKind::Configuration, Place::Address)
+        );
+        let said = format!("instance has PRIMARY only; asked for {wanted}");
+        assert_eq!(error.message(), said);
+    }
+}
+
+#[tokio::test]
+async fn private_service_connect_goes_by_its_names_without_the_last_dot() {
+    let world = World::with(Options {
+        public: false,
+        psc: true,
+        ca_mode: CaMode::Cas,
+        dns_names: vec![
+            DnsName::new(Connection::Psc, "unresolvable.invalid."),
+            DnsName::new(Connection::Psc, "abc.europe-west1.sql-psc.goog."),
+        ],
+        ..Options::default()
+    })
+    .await;
+    let address = world.instance.psc_address().unwrap();
+    world.cloud.answer_dns(
+        "abc.europe-west1.sql-psc.goog",
+        Record::A(address.ip().to_string().parse().unwrap()),
+    );
+    let connector = world
+        .builder()
+        .ip_type(IpType::Psc)
+        .resolver(Arc::new(DnsResolver::at(world.cloud.dns())))
+        .build()
+        .unwrap();
+    connector.connect(INSTANCE).await.unwrap();
+    assert_eq!(accepted(&world), [address]);
+}
+
+fn by_name(world: &World) -> Connector {
+    world
+        .builder()
+        .resolver(Arc::new(DnsResolver::at(world.cloud.dns())))
+        .build()
+        .unwrap()
+}
+
+async fn with_domain() -> World {
+    let world = World::with(Options {
+        ca_mode: CaMode::CustomerCas,
+        custom_names: vec![DOMAIN.to_owned()],
+        ..Options::default()
+    })
+    .await;
+    world
+        .cloud
+        .answer_dns(DOMAIN, Record::Txt(INSTANCE.to_owned()));
+    world
+}
+
+#[tokio::test]
+async fn a_txt_record_leads_to_the_instance_and_its_server_is_asked_for_by_that_name() {
+    let world = with_domain().await;
+    let mut stream = by_name(&world).connect(DOMAIN).await.unwrap();
+    assert_eq!(stream.instance().to_string(), INSTANCE);
+    greet(&mut stream, USER).await.unwrap();
+    let asked_for = world
+        .cloud
+        .journal()
+        .into_iter()
+        .find_map(|event| match event {
+            Event::Handshake { server_name, .. } => server_name,
+            _ => None,
+        });
+    assert_eq!(asked_for.as_deref(), Some(DOMAIN));
+}
+
+#[tokio::test]
+async fn a_txt_record_that_leads_to_a_stranger_does_not_make_it_the_instance() {
+    let world = with_domain().await;
+    world
+        .instance
+        .serve_wrong(WrongCertificate::Sibling)
+        .unwrap();
+    let error = failure(&by_name(&world), DOMAIN).await;
+    assert_eq!(error.kind(), ErrorKind::Identity, "{error}");
+}
+
+#[tokio::test]
+async fn a_chain_of_aliases_is_followed_and_a_loop_is_refused() {
+    let world = with_domain().await;
+    world
+        .cloud
+        .answer_dns("a.example.com", Record::Cname("b.example.com".to_owned()));
+    world
+        .cloud
+        .answer_dns("b.example.com", Record::Cname(DOMAIN.to_owned()));
+    let stream = by_name(&world).connect("a.example.com").await.unwrap();
+    assert_eq!(stream.instance().to_string(), INSTANCE);
+
+    world
+        .cloud
+        .answer_dns("x.example.com", Record::Cname("y.example.com".to_owned()));
+    world
+        .cloud
+        .answer_dns("y.example.com", Record::Cname("x.example.com".to_owned()));
+    let error = failure(&by_name(&world), "x.example.com").await;
+    assert_eq!(error.step(), Place::Dns, "{error}");
+}
+
+#[tokio::test]
+async fn googles_own_names_are_resolved_by_the_admin_api() {
+    let name = "abc123.def456.europe-west1.sql.goog.";
+    let world = World::with(Options {
+        ca_mode: CaMode::Cas,
+        dns_names: vec![DnsName::new(Connection::Public, name)],
+        ..Options::default()
+    })
+    .await;
+    by_name(&world)
+        .connect(name.trim_end_matches('.'))
+        .await
+        .unwrap();
+    assert_eq!(world.asked(Step::ResolveSettings), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere_says_what_to_set() {
+    let world = World::start().await;
+    let error = failure(&by_name(&world), "nowhere.example.com").await;
+    assert_eq!(
+        (error.kind(), error.step()),
+        (ErrorKind::NotFound, Place::Dns)
+    );
+    assert!(error.to_string().contains("TXT"), "{error}");
+}
+
+#[tokio::test]
+async fn when_the_instance_behind_a_name_is_replaced_its_tunnels_are_closed() {
+    let world = with_domain().await;
+    let second = "proj:europe-west1:second";
+    let replacement = world
+        .cloud
+        .instance(
+            second,
+            Options {
+                ca_mode: CaMode::CustomerCas,
+                custom_names: vec![DOMAIN.to_owned()],
+                ..Options::default()
+            },
+        )
+        .await
+        .unwrap();
+    let connector = by_name(&world);
+    let mut old = connector.connect(DOMAIN).await.unwrap();
+    world.cloud.forget_dns(DOMAIN);
+    world
+        .cloud
+        .answer_dns(DOMAIN, Record::Txt(second.to_owned()));
+    let new = connector.connect(DOMAIN).await.unwrap();
+    assert_eq!(new.instance().to_string(), second);
+    let ended = tokio::time::timeout(Duration::from_secs(5), old.read_u8()).await;
+    assert!(ended.unwrap().is_err());
+    drop(replacement);
+}
+
+#[tokio::test]
+async fn an_instance_behind_a_name_that_is_polled_is_replaced_without_a_connection() {
+    let world = with_domain().await;
+    let second = "proj:europe-west1:second";
+    let _replacement = world
+        .cloud
+        .instance(second, Options::default())
+        .await
+        .unwrap();
+    let connector = world
+        .builder()
+        .resolver(Arc::new(DnsResolver::at(world.cloud.dns())))
+        .failover_period(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let mut old = connector.connect(DOMAIN).await.unwrap();
+    world.cloud.forget_dns(DOMAIN);
+    world
+        .cloud
+        .answer_dns(DOMAIN, Record::Txt(second.to_owned()));
+    let ended = tokio::time::timeout(Duration::from_secs(10), old.read_u8()).await;
+    assert!(ended.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn an_error_of_dns_closes_nothing_and_the_last_answer_holds() {
+    let world = with_domain().await;
+    let connector = by_name(&world);
+    let mut stream = connector.connect(DOMAIN).await.unwrap();
+    world.inject(Fault::new(Step::Dns, Effect::Status(2)).times(1000));
+    connector.connect(DOMAIN).await.unwrap();
+    assert!(greet(&mut stream, USER).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_quota_project_and_the_user_agent_are_told() {
+    let world = World::start().await;
+    let builder = world.builder().quota_project("payer").user_agent("app/1.0");
+    builder.build().unwrap().connect(INSTANCE).await.unwrap();
+    for step in [Step::ConnectSettings, Step::Certificate] {
+        let request = world.requests(step).remove(0);
+        assert_eq!(request.header("x-goog-user-project"), "payer");
+        let agent = request.header("user-agent");
+        assert!(
+            agent.starts_with("cloudsql-connector-rust/") && agent.ends_with("app/1.0"),
+            "{agent}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_metadata_server_is_asked_for_tokens_of_the_right_scopes() {
+    let world = World::start().await;
+    let tokens =
+        cloudsql_connector::tokens::MetadataServer::new(Some(&world.cloud.metadata_host()));
+    let connector = world.builder().tokens(Arc::new(tokens)).build().unwrap();
+    let mut stream = connector.connect(INSTANCE).await.unwrap();
+    assert!(greet(&mut stream, USER).await.is_ok());
+    let mut scopes: Vec<_> = world
+        .requests(Step::Metadata)
+        .into_iter()
+        .map(|it| it.scopes)
+        .collect();
+    scopes.sort();
+    let url = |name: &str| vec![format!("https://www.googleapis.com/auth/{name}")];
+    assert_eq!(scopes, [url("sqlservice.admin"), url("sqlservice.login")]);
+}
+
+#[tokio::test]
+async fn closing_waits_for_what_is_open_then_cuts_it_and_can_be_repeated() {
+    let world = World::start().await;
+    let connector = world.connector();
+    let first = connector.connect(INSTANCE).await.unwrap();
+    let mut second = connector.connect(INSTANCE).await.unwrap();
+    let waiting = tokio::spawn({
+        let connector = connector.clone();
+        async move { connector.close(Duration::from_millis(400)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(
+        failure(&connector, INSTANCE).await.kind(),
+        ErrorKind::Closed
+    );
+    drop(first);
+    assert_eq!(waiting.await.unwrap(), 1);
+    assert!(second.read_u8().await.is_err());
+    drop(second);
+    assert_eq!(connector.close(Duration::ZERO).await, 0);
+}
