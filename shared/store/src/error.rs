@@ -34,7 +34,7 @@ pub enum Error {
         source: Box<sqlx::Error>,
     },
     /// The database cannot be reached, is going away, or had to break off: trying again can help.
-    #[error("the database is not available")]
+    #[error("the database is not available{}", crate::remarks::in_brackets(.0))]
     Unavailable(#[source] Box<sqlx::Error>),
     /// The schema is older than this program.
     #[error("this program needs schema version {expected}, the database has {}", display_version(*.found))]

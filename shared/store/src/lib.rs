@@ -33,6 +33,7 @@ mod articles;
 mod blobs;
 mod error;
 pub mod migrate;
+mod remarks;
 mod research;
 pub mod schema;
 mod sources;

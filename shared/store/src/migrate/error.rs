@@ -92,8 +92,6 @@ pub enum Error {
         statement: usize,
         /// The line of the file, from 1: the exact one where PostgreSQL names a position.
         line: usize,
-        /// PostgreSQL's detail, hint and context, as far as it gave them.
-        remarks: Vec<String>,
         /// What PostgreSQL said.
         #[source]
         source: sqlx::Error,
@@ -130,6 +128,17 @@ impl Error {
             Self::Unavailable { .. } => 69,
             Self::LockHeld { .. } | Self::Blocked { .. } | Self::Stopped { .. } => 75,
             Self::Statement { .. } | Self::InvalidIndex { .. } | Self::Database { .. } => 1,
+        }
+    }
+
+    /// The server's detail, hint and context, where it gave them on what stopped a statement or the
+    /// connection.
+    pub fn remarks(&self) -> Vec<String> {
+        match self {
+            Self::Unavailable { source, .. } | Self::Statement { source, .. } => {
+                crate::remarks::remarks(source)
+            }
+            _ => Vec::new(),
         }
     }
 

@@ -119,27 +119,16 @@ pub(super) fn failed(
         return Error::Unavailable { doing, source };
     }
     let mut line = statement.line;
-    let mut remarks = Vec::new();
     if let sqlx::Error::Database(error) = &source
         && let Some(error) = error.try_downcast_ref::<PgDatabaseError>()
+        && let Some(PgErrorPosition::Original(position)) = error.position()
     {
-        if let Some(PgErrorPosition::Original(position)) = error.position() {
-            line = statement.line_at(position);
-        }
-        let said = [
-            ("detail", error.detail()),
-            ("hint", error.hint()),
-            ("in", error.r#where()),
-        ];
-        for (name, remark) in said {
-            remarks.extend(remark.map(|remark| format!("{name}: {remark}")));
-        }
+        line = statement.line_at(position);
     }
     Error::Statement {
         file: script.file.clone(),
         statement: number,
         line,
-        remarks,
         source,
     }
 }

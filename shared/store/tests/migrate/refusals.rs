@@ -85,15 +85,11 @@ async fn a_statement_that_fails_is_named_by_file_line_and_number_and_leaves_noth
         assert_eq!(history(&pool).await, COMPLETE[..2]);
         assert!(!value::<bool>(&pool, "select to_regclass('half') is not null").await);
     }
-    let Error::Statement { remarks, .. } =
-        migrator_of(&database, &[&LIST[..2], &[DUPLICATE]].concat())
-            .up(None)
-            .await
-            .unwrap_err()
-    else {
-        panic!("another error");
-    };
-    assert_eq!(remarks, ["detail: Key (id)=(1) already exists."]);
+    let error = migrator_of(&database, &[&LIST[..2], &[DUPLICATE]].concat())
+        .up(None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.remarks(), ["detail: Key (id)=(1) already exists."]);
 }
 
 #[tokio::test]
