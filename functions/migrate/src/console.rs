@@ -24,7 +24,7 @@ pub(crate) fn problem(line: &str) {
     drop(writeln!(std::io::stderr().lock(), "migrate: {line}"));
 }
 
-/// An error with its causes, and what PostgreSQL remarked on it.
+/// An error with its causes, and what the server remarked on it.
 pub(crate) fn failure(error: &Error) {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -33,9 +33,7 @@ pub(crate) fn failure(error: &Error) {
         cause = next.source();
     }
     problem(&line);
-    if let Error::Statement { remarks, .. } = error {
-        for remark in remarks {
-            progress(&format!("  {remark}"));
-        }
+    for remark in error.remarks() {
+        progress(&format!("  {remark}"));
     }
 }

@@ -24,6 +24,8 @@ Options of every command:
 
 Environment:
   DATABASE_URL     postgres://user@host/database; a direct connection, not a transaction pooler
+                   or CLOUD_SQL_INSTANCE=project:region:instance, with DB_NAME; logs in by IAM as the
+                   job's service account, or as DB_USER, with DB_PASS if that is set
   NOVA_DB_GRANTS   login=family,login=family
 
 Exit codes: 0 done; 1 SQL failed; 64 something to repair in files, arguments or settings;

@@ -1,12 +1,13 @@
 //! What the environment says to this job.
 
-use nova_runtime::config::DatabaseTarget;
+use nova_runtime::database::Route;
+use nova_runtime::tokens::TokenSource;
 use nova_runtime::{Config, ConfigError, Environment};
 use nova_store::migrate::ConnectOptions;
 
 /// The settings of a command that needs the database.
 pub(crate) struct Settings {
-    database: ConnectOptions,
+    database: Route,
     grants: Option<String>,
 }
 
@@ -14,14 +15,14 @@ impl Settings {
     /// Reads the environment.
     pub(crate) fn read(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
-            database: connect_options(&Config::read(environment)?)?,
+            database: route(&Config::read(environment)?)?,
             grants: environment.get("NOVA_DB_GRANTS").map(str::to_owned),
         })
     }
 
     /// How to connect.
     pub(crate) fn database(&self) -> ConnectOptions {
-        self.database.clone()
+        self.database.options().clone()
     }
 
     /// `NOVA_DB_GRANTS`, if set.
@@ -32,14 +33,9 @@ impl Settings {
 
 /// One direct session, not the functions' pool: its limits are for requests, and a migration may
 /// take as long as it takes.
-fn connect_options(config: &Config) -> Result<ConnectOptions, ConfigError> {
-    match config.database.as_ref().map(|database| &database.target) {
-        Some(DatabaseTarget::Url(url)) => Ok((*url.0).clone()),
-        Some(DatabaseTarget::CloudSql { instance, .. }) => Err(ConfigError::new(format!(
-            "CLOUD_SQL_INSTANCE={instance}: this build has no Cloud SQL connector; set DATABASE_URL"
-        ))),
-        None => Err(ConfigError::new(
-            "set DATABASE_URL to postgres://user@host/database, or CLOUD_SQL_INSTANCE",
-        )),
-    }
+fn route(config: &Config) -> Result<Route, ConfigError> {
+    let database = config.database.as_ref().ok_or_else(|| {
+        ConfigError::new("set DATABASE_URL to postgres://user@host/database, or CLOUD_SQL_INSTANCE")
+    })?;
+    Route::new(&database.target, &TokenSource::new(&config.google)?)
 }

@@ -4,6 +4,7 @@
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nova_testkit::cloudsql::{Backend, CloudSql, Event, LoginMethod, Options};
 use nova_testkit::postgres::{Binaries, Database, Postgres, Settings};
 use sqlx::{Connection as _, PgConnection};
 
@@ -220,6 +221,80 @@ async fn a_cloud_run_job_without_arguments_migrates_and_grants() {
             .unwrap(),
     );
     assert_eq!(code, 0, "{log}");
+}
+
+/// As on Cloud SQL: no superuser, but a member of the role that owns the database.
+const MIGRATOR: &str = "
+    create role cloudsqlsuperuser createrole createdb;
+    create role \"migrate@acme.iam\" login createrole createdb in role cloudsqlsuperuser;
+    do $$ begin
+      execute format('alter database %I owner to cloudsqlsuperuser', current_database());
+    end $$";
+
+// Several threads, since the test waits for a process that talks to the stand-in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_in_cloud_sql_is_reached_as_the_jobs_own_service_account() {
+    let postgres = Postgres::start(Settings::default()).await;
+    let database = postgres.empty_database().await;
+    sqlx::raw_sql(MIGRATOR)
+        .execute(&database.pool())
+        .await
+        .unwrap();
+    let cloud = CloudSql::start().await.unwrap();
+    cloud
+        .principal("migrate@acme.iam.gserviceaccount.com")
+        .unwrap();
+    let options = Options {
+        backend: Backend::Unix(database.socket()),
+        iam_users: vec!["migrate@acme.iam".to_owned()],
+        ..Options::default()
+    };
+    cloud
+        .instance("acme:europe-west1:main", options)
+        .await
+        .unwrap();
+    let migrate = |argument, instance: &str| {
+        let mut command = command(&database, &[argument, "--connect-timeout", "1s"]);
+        command
+            .env_remove("DATABASE_URL")
+            .env("CLOUD_SQL_INSTANCE", instance)
+            .env("DB_NAME", &database.name)
+            .env("SQLADMIN_BASE_URL", cloud.url())
+            .env("GOOGLE_APPLICATION_CREDENTIALS", cloud.key_file());
+        outcome(command.output().unwrap())
+    };
+    let (code, _, log) = migrate("up", "acme:europe-west1:main");
+    assert_eq!(code, 0, "{log}");
+    let (code, status, log) = migrate("status", "acme:europe-west1:main");
+    assert_eq!(code, 0, "{log}");
+    let head = nova_store::migrate::MIGRATIONS.len();
+    assert_eq!(
+        status,
+        format!("database    version {head:04}\nthis build  version {head:04}\n")
+    );
+    let (_, history, _) = migrate("history", "acme:europe-west1:main");
+    assert!(
+        history.contains(" ms  migrate@acme.iam  applied\n"),
+        "{history}"
+    );
+    let logins = cloud.journal().into_iter().filter_map(|event| match event {
+        Event::Login { how, refused, .. } => Some((how, refused)),
+        _ => None,
+    });
+    for login in logins {
+        assert_eq!(login, (LoginMethod::Certificate, None));
+    }
+
+    let (code, _, log) = migrate("up", "acme:europe-west1:mian");
+    assert_eq!(code, 69, "{log}");
+    assert!(
+        log.contains("\n  detail: ") && log.contains("acme:europe-west1:mian"),
+        "{log}"
+    );
+    assert!(log.contains("\n  hint: "), "{log}");
+    let (code, _, log) = migrate("up", "main");
+    assert_eq!(code, 64, "{log}");
+    assert!(log.contains("CLOUD_SQL_INSTANCE=main"), "{log}");
 }
 
 #[tokio::test]

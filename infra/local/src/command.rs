@@ -199,7 +199,7 @@ async fn start(
     };
     let local = Local::start(Parts {
         database_url: cluster.url("postgres", DATABASE),
-        database_url_as: &|login| cluster.url(login, DATABASE),
+        database_as: &|login| vec![("DATABASE_URL", cluster.url(login, DATABASE))],
         objects: ObjectStore::start(objects).await?,
         issuer_key: Some(state.issuer_key()),
         port,

@@ -28,8 +28,8 @@ pub const BUCKET: &str = "nova-local";
 pub struct Parts<'a> {
     /// The database's address for an administrator.
     pub database_url: String,
-    /// The database's address for a login.
-    pub database_url_as: &'a (dyn Fn(&str) -> String + Send + Sync),
+    /// The settings that lead a login to the database.
+    pub database_as: &'a (dyn Fn(&str) -> Vec<(&'static str, String)> + Send + Sync),
     /// Where file contents are.
     pub objects: ObjectStore,
     /// Where the issuer's key is kept; a new key when not given.
@@ -75,7 +75,7 @@ impl Local {
         let environment_of = |name: &str| {
             let entry = manifest.services.get(name);
             let family = entry.and_then(|entry| entry.database.as_deref());
-            let database = family.map(|family| (parts.database_url_as)(&login(family)));
+            let database = family.map(|family| (parts.database_as)(&login(family)));
             settings_of(&url, &issuer, &parts.objects, database, &parts.settings)
         };
         let (functions, processes) = if parts.processes {
@@ -188,7 +188,7 @@ fn settings_of(
     url: &str,
     issuer: &Issuer,
     objects: &ObjectStore,
-    database: Option<String>,
+    database: Option<Vec<(&'static str, String)>>,
     more: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::from([
@@ -197,9 +197,8 @@ fn settings_of(
         ("STORAGE_EMULATOR_HOST".to_owned(), objects.url.clone()),
         ("BLOB_BUCKET".to_owned(), BUCKET.to_owned()),
     ]);
-    if let Some(database) = database {
-        settings.insert("DATABASE_URL".to_owned(), database);
-    }
+    let database = database.into_iter().flatten();
+    settings.extend(database.map(|(name, value)| (name.to_owned(), value)));
     settings.extend(more.clone());
     settings
 }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{Config, ConfigError, GoogleCredentials},
+    config::{Config, ConfigError},
     database,
     http_client::HttpClient,
     identity::Verifier,
@@ -27,6 +27,8 @@ pub struct App {
     function: &'static str,
     config: Config,
     store: Option<Store>,
+    /// What the store's connections go by.
+    _route: Option<database::Route>,
     verifier: Option<Verifier>,
     http: HttpClient,
     tokens: TokenSource,
@@ -45,23 +47,22 @@ impl App {
     pub fn new(function: &'static str, config: Config) -> Result<Arc<Self>, ConfigError> {
         let http = HttpClient::new();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = match &config.database {
-            Some(settings) => Some(Store::new(database::pool(function, settings)?)),
-            None => None,
-        };
         let verifier = config.identity.as_ref().map(|identity| {
             Verifier::new(identity.verifier.clone(), http.clone(), Arc::clone(&clock))
         });
-        let tokens = match &config.google {
-            GoogleCredentials::KeyFile(path) => TokenSource::key_file(path.clone()),
-            GoogleCredentials::MetadataServer(host) => {
-                TokenSource::metadata_server(host.as_deref())
-            }
+        let tokens = TokenSource::new(&config.google)?;
+        let route = match &config.database {
+            Some(settings) => Some(database::Route::new(&settings.target, &tokens)?),
+            None => None,
         };
+        let store = config.database.as_ref().zip(route.as_ref());
+        let store =
+            store.map(|(settings, route)| Store::new(database::pool(function, settings, route)));
         Ok(Arc::new(Self {
             function,
             config,
             store,
+            _route: route,
             verifier,
             http,
             tokens,

@@ -12,17 +12,18 @@
 //! assert!(error.contains("MONTHLY_TOOL_CALL_LIMIT=-1: calls per month, 0 for no limit"));
 //! ```
 
+mod database;
 mod environment;
 mod secret;
 
-use std::{fmt, path::PathBuf, str::FromStr as _, time::Duration};
+use std::{path::PathBuf, str::FromStr as _};
 
-use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 use crate::identity::VerifierConfig;
 
 pub use self::{
+    database::{CloudSqlConfig, DatabaseConfig, DatabaseTarget, DatabaseUrl},
     environment::{ConfigError, Environment},
     secret::Secret,
 };
@@ -55,50 +56,6 @@ pub struct Config {
     pub service: Option<String>,
     /// What to do once and exit, when started as a Cloud Run job.
     pub job: Option<JobConfig>,
-}
-
-/// One database, reached in one of two ways.
-#[derive(Clone, Debug)]
-pub struct DatabaseConfig {
-    /// How to reach it.
-    pub target: DatabaseTarget,
-    /// `DB_POOL_MAX`: connections that one instance holds at most. Default 4.
-    pub max_connections: u32,
-    /// `DB_ACQUIRE_TIMEOUT_SECONDS`: how long a request waits for a connection. Default 5 s.
-    pub acquire_timeout: Duration,
-}
-
-/// Where the database is.
-#[derive(Clone, Debug)]
-pub enum DatabaseTarget {
-    /// `DATABASE_URL`.
-    Url(DatabaseUrl),
-    /// `CLOUD_SQL_INSTANCE`: `project:region:instance`, reached by the Cloud SQL connector.
-    CloudSql {
-        /// The instance connection name.
-        instance: String,
-        /// `DB_USER`: a database or IAM user; the function's own service account when not set.
-        user: Option<String>,
-        /// `DB_PASS`: only for users with a password.
-        password: Option<Secret>,
-        /// `DB_NAME`. Default `nova_research`.
-        database: String,
-    },
-}
-
-/// A database's address, taken apart. The driver's own type would print the password.
-#[derive(Clone)]
-pub struct DatabaseUrl(pub Box<PgConnectOptions>);
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (host, port) = (self.0.get_host(), self.0.get_port());
-        write!(
-            formatter,
-            "postgres://{host}:{port}/{}",
-            self.0.get_database().unwrap_or_default()
-        )
-    }
 }
 
 /// Who vouches for users.
@@ -172,7 +129,7 @@ impl Config {
             .or_else(|| Url::parse(&format!("http://localhost:{port}")).ok());
         let config = Self {
             port,
-            database: database(&mut reader),
+            database: database::read(&mut reader),
             identity: identity(&mut reader, server_url.as_ref()),
             blobs: BlobsConfig {
                 bucket: reader.text("BLOB_BUCKET"),
@@ -222,58 +179,6 @@ impl Config {
         reader.finish()?;
         Ok(config)
     }
-}
-
-fn database(reader: &mut environment::Reader<'_>) -> Option<DatabaseConfig> {
-    let url = reader.parse(
-        "DATABASE_URL",
-        "a PostgreSQL address, postgres://user@host/database",
-        |value| {
-            // SQLAlchemy's spelling of the scheme is what some deployments have set.
-            let value = value.replacen("postgresql+asyncpg://", "postgresql://", 1);
-            let postgres = ["postgres://", "postgresql://"]
-                .iter()
-                .any(|one| value.starts_with(one));
-            PgConnectOptions::from_str(&value).ok().filter(|_| postgres)
-        },
-    );
-    let instance = reader.parse("CLOUD_SQL_INSTANCE", "project:region:instance", |value| {
-        (value.split(':').count() >= 3).then(|| value.to_owned())
-    });
-    let target = match (url, instance) {
-        (Some(_), Some(_)) => {
-            reader.refuse("DATABASE_URL and CLOUD_SQL_INSTANCE are both set: keep one of them");
-            return None;
-        }
-        (Some(url), None) => DatabaseTarget::Url(DatabaseUrl(Box::new(url))),
-        (None, Some(instance)) => DatabaseTarget::CloudSql {
-            instance,
-            user: reader.text("DB_USER"),
-            password: reader.text("DB_PASS").map(Secret::new),
-            database: reader
-                .text("DB_NAME")
-                .unwrap_or_else(|| "nova_research".to_owned()),
-        },
-        (None, None) => return None,
-    };
-    Some(DatabaseConfig {
-        target,
-        max_connections: reader
-            .parse(
-                "DB_POOL_MAX",
-                "connections per instance, 1 to 100",
-                |value| value.parse().ok().filter(|count| (1..=100).contains(count)),
-            )
-            .unwrap_or(4),
-        acquire_timeout: reader
-            .parse("DB_ACQUIRE_TIMEOUT_SECONDS", "seconds, 1 to 120", |value| {
-                value
-                    .parse()
-                    .ok()
-                    .filter(|seconds| (1..=120).contains(seconds))
-            })
-            .map_or(Duration::from_secs(5), Duration::from_secs),
-    })
 }
 
 fn identity(
@@ -383,26 +288,6 @@ mod tests {
         ] {
             assert!(error.contains(expected), "{error}");
         }
-    }
-
-    #[test]
-    fn two_databases_at_once_are_refused() {
-        let error = read([
-            ("DATABASE_URL", "postgres://nova@localhost/nova"),
-            ("CLOUD_SQL_INSTANCE", "acme:europe-west1:nova"),
-        ])
-        .unwrap_err();
-        assert!(error.contains("keep one of them"), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_value_of_a_secret_is_not_repeated() {
-        let error = read([("DATABASE_URL", "postgre://nova:hunter2@localhost/nova")]).unwrap_err();
-        assert!(
-            error.contains("DATABASE_URL: a PostgreSQL address"),
-            "{error}"
-        );
-        assert!(!error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The pool: connects when a request first needs it, and checks what slept.
+//! The way to the database, and the pool: it connects when a request first needs it, and checks what
+//! slept.
 //!
 //! Cloud Run stops the processor between requests, so a connection may be dead when the next
 //! request comes. One that was idle for more than a few seconds is pinged before it is lent; one
@@ -6,24 +7,96 @@
 
 use std::time::Duration;
 
+use cloudsql_connector::{Connector, PgBridge};
 use sqlx::{
     Connection as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::config::{ConfigError, DatabaseConfig, DatabaseTarget};
+use crate::{
+    config::{CloudSqlConfig, ConfigError, DatabaseConfig, DatabaseTarget},
+    tokens::TokenSource,
+};
 
 const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
 const CLOSE_AFTER_IDLE: Duration = Duration::from_mins(5);
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
+/// How to reach the database; keep it as long as there are connections. Nothing is connected yet.
+#[derive(Debug)]
+pub struct Route {
+    options: PgConnectOptions,
+    /// The way into Cloud SQL, if that is where the database is.
+    _bridge: Option<PgBridge>,
+}
+
+impl Route {
+    /// The route to a target; within a runtime, since the bridge into Cloud SQL listens from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the target's settings cannot work.
+    pub fn new(target: &DatabaseTarget, tokens: &TokenSource) -> Result<Self, ConfigError> {
+        match target {
+            DatabaseTarget::Url(url) => Ok(Self {
+                options: (*url.0).clone(),
+                _bridge: None,
+            }),
+            DatabaseTarget::CloudSql(config) => cloud_sql(config, tokens).map_err(|error| {
+                ConfigError::new(format!("CLOUD_SQL_INSTANCE={}: {error}", config.instance))
+            }),
+        }
+    }
+
+    /// The driver's options.
+    pub fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+}
+
+fn cloud_sql(
+    config: &CloudSqlConfig,
+    tokens: &TokenSource,
+) -> Result<Route, cloudsql_connector::Error> {
+    let mut builder = Connector::builder()
+        .iam_login(config.password.is_none())
+        .ip_type(config.ip_type)
+        .refresh(config.refresh)
+        .user_agent(concat!("nova/", env!("CARGO_PKG_VERSION")));
+    if let Some(tokens) = tokens.shared() {
+        builder = builder.tokens(tokens);
+    }
+    if let Some(endpoint) = &config.endpoint {
+        builder = builder.endpoint(endpoint.as_str());
+    }
+    let bridge = PgBridge::start(&builder.build()?, &config.instance)?;
+    let options = match &config.user {
+        Some(user) => bridge.options(user),
+        None => bridge.options_of_principal(),
+    };
+    let options = options.database(&config.database);
+    Ok(Route {
+        options: match &config.password {
+            Some(password) => options.password(password.reveal()),
+            None => options,
+        },
+        _bridge: Some(bridge),
+    })
+}
+
 /// A pool that has not connected yet.
-///
-/// # Errors
-///
-/// When the target is one that this build cannot reach.
-pub(crate) fn pool(function: &str, config: &DatabaseConfig) -> Result<PgPool, ConfigError> {
-    let options = PgPoolOptions::new()
+pub(crate) fn pool(function: &str, config: &DatabaseConfig, route: &Route) -> PgPool {
+    let options = route
+        .options
+        .clone()
+        .application_name(function)
+        // A dropped query future does not stop the query: the server has to.
+        .options([
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+        ]);
+    PgPoolOptions::new()
         .min_connections(0)
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)
@@ -37,26 +110,6 @@ pub(crate) fn pool(function: &str, config: &DatabaseConfig) -> Result<PgPool, Co
                 }
                 Ok(true)
             })
-        });
-    Ok(options.connect_lazy_with(connect_options(function, &config.target)?))
-}
-
-fn connect_options(
-    function: &str,
-    target: &DatabaseTarget,
-) -> Result<PgConnectOptions, ConfigError> {
-    match target {
-        DatabaseTarget::Url(url) => Ok((*url.0)
-            .clone()
-            .application_name(function)
-            // A dropped query future does not stop the query: the server has to.
-            .options([
-                ("statement_timeout", "30s"),
-                ("lock_timeout", "5s"),
-                ("idle_in_transaction_session_timeout", "10s"),
-            ])),
-        DatabaseTarget::CloudSql { instance, .. } => Err(ConfigError::new(format!(
-            "CLOUD_SQL_INSTANCE={instance}: this build has no Cloud SQL connector; set DATABASE_URL"
-        ))),
-    }
+        })
+        .connect_lazy_with(options)
 }

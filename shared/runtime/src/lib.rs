@@ -39,7 +39,7 @@ pub mod tokens;
 
 mod app;
 mod call;
-mod database;
+pub mod database;
 mod dispatch;
 mod function;
 mod multipart;

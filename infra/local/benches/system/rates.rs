@@ -150,7 +150,7 @@ impl System {
         }
         let local = Local::start(Parts {
             database_url: database.url.clone(),
-            database_url_as: &|login| database.url_as(login),
+            database_as: &|login| vec![("DATABASE_URL", database.url_as(login))],
             objects: ObjectStore::start(objects).await?,
             issuer_key: None,
             port: 0,

@@ -5,6 +5,7 @@
 mod access;
 mod articles;
 mod browser;
+mod cloud_sql;
 mod crash;
 mod download;
 mod limits;

@@ -41,8 +41,24 @@ impl System {
 
     /// With settings of the functions, and as one process or many.
     pub(crate) async fn start_with(settings: &[(&str, &str)], processes: bool) -> Self {
+        let by_url =
+            |database: &Database, login: &str| vec![("DATABASE_URL", database.url_as(login))];
+        Self::start_on(Self::database().await, &by_url, settings, processes).await
+    }
+
+    /// A database with the schema and the functions' logins.
+    pub(crate) async fn database() -> Database {
         let server = Postgres::shared().await;
-        let database = server.database("nova", nova_local::migrated).await;
+        server.database("nova", nova_local::migrated).await
+    }
+
+    /// On a database that logins are led to by these settings.
+    pub(crate) async fn start_on(
+        database: Database,
+        way: &(impl Fn(&Database, &str) -> Vec<(&'static str, String)> + Send + Sync),
+        settings: &[(&str, &str)],
+        processes: bool,
+    ) -> Self {
         // The functions' lines would stand between those of the tests.
         let quiet = [("LOG_LEVEL", "error")];
         let settings: BTreeMap<String, String> = quiet
@@ -52,7 +68,7 @@ impl System {
             .collect();
         let local = Local::start(Parts {
             database_url: database.url.clone(),
-            database_url_as: &|login| database.url_as(login),
+            database_as: &|login| way(&database, login),
             objects: ObjectStore::start(objects::Config::default())
                 .await
                 .unwrap(),
