@@ -7,10 +7,11 @@
 //! methods:
 //!
 //! ```no_run
-//! # async fn example(store: nova_store::Store, user: nova_store::UserId, id: uuid::Uuid) -> Result<(), nova_store::Error> {
+//! # use serde_json::{json, value::to_raw_value};
+//! # async fn example(store: nova_store::Store, user: nova_store::UserId, id: uuid::Uuid) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut tenant = store.tenant(&user).await?;
 //! let article = tenant.article(id).await?;
-//! let urls = serde_json::value::RawValue::from_string(r#"{"other_urls": []}"#.to_owned())?;
+//! let urls = to_raw_value(&json!({"other_urls": []}))?;
 //! tenant.save_extracted_urls(id, &urls).await?;
 //! tenant.commit().await?;
 //! # Ok(())
