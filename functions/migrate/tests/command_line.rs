@@ -285,10 +285,10 @@ async fn a_database_in_cloud_sql_is_reached_as_the_jobs_own_service_account() {
         assert_eq!(login, (LoginMethod::Certificate, None));
     }
 
-    let (code, _, log) = migrate("up", "acme:europe-west1:mian");
+    let (code, _, log) = migrate("up", "acme:europe-west1:missing");
     assert_eq!(code, 69, "{log}");
     assert!(
-        log.contains("\n  detail: ") && log.contains("acme:europe-west1:mian"),
+        log.contains("\n  detail: ") && log.contains("acme:europe-west1:missing"),
         "{log}"
     );
     assert!(log.contains("\n  hint: "), "{log}");
