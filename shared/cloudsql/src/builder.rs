@@ -23,7 +23,7 @@ use crate::{
 
 /// Settings of a [`Connector`].
 pub struct ConnectorBuilder {
-    tokens: Option<Arc<dyn TokenSource>>,
+    tokens: Option<Tokens>,
     iam_login: bool,
     refresh: Refresh,
     ip_type: IpType,
@@ -37,6 +37,12 @@ pub struct ConnectorBuilder {
     provider: Option<Arc<CryptoProvider>>,
     observer: Option<Arc<dyn Observer>>,
     clock: Arc<dyn Clock>,
+}
+
+/// Where access tokens come from.
+enum Tokens {
+    Fresh(Arc<dyn TokenSource>),
+    Kept(CachedTokens),
 }
 
 impl Default for ConnectorBuilder {
@@ -65,11 +71,17 @@ impl ConnectorBuilder {
     /// in `GOOGLE_APPLICATION_CREDENTIALS`, else what `gcloud auth application-default login` left,
     /// else the metadata server.
     ///
-    /// Tokens are kept until shortly before they end; pass a [`CachedTokens`] to share them with
-    /// other clients of the process.
+    /// They are kept until shortly before they end.
     #[must_use]
     pub fn tokens(mut self, tokens: Arc<dyn TokenSource>) -> Self {
-        self.tokens = Some(tokens);
+        self.tokens = Some(Tokens::Fresh(tokens));
+        self
+    }
+
+    /// Takes access tokens out of a cache that other clients of the process use, too.
+    #[must_use]
+    pub fn shared_tokens(mut self, tokens: CachedTokens) -> Self {
+        self.tokens = Some(Tokens::Kept(tokens));
         self
     }
 
@@ -177,12 +189,12 @@ impl ConnectorBuilder {
     pub fn build(self) -> Result<Connector, Error> {
         let key = PendingKey::start();
         let clock = self.clock;
-        let source = match self.tokens {
-            Some(tokens) => tokens,
-            None => crate::tokens::default_source()?,
-        };
-        let tokens: Arc<dyn TokenSource> =
-            Arc::new(CachedTokens::with_clock(source, Arc::clone(&clock)));
+        let keep = |source| CachedTokens::with_clock(source, Arc::clone(&clock));
+        let tokens: Arc<dyn TokenSource> = Arc::new(match self.tokens {
+            Some(Tokens::Kept(tokens)) => tokens,
+            Some(Tokens::Fresh(source)) => keep(source),
+            None => keep(crate::tokens::default_source()?),
+        });
         let provider = self
             .provider
             .or_else(|| CryptoProvider::get_default().cloned())
@@ -212,7 +224,6 @@ impl ConnectorBuilder {
             tokens,
             resolver: self.resolver,
             ip_type: self.ip_type,
-            timeout: self.timeout,
             failover_period: self.failover_period,
             refreshers: Mutex::default(),
             domains: Mutex::default(),

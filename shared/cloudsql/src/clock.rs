@@ -1,10 +1,14 @@
-//! What time it is.
+//! The time of day, handed in, so that a test can let an hour pass at once.
 
-use std::time::SystemTime;
+use std::{
+    fmt::Debug,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 /// Tells the time of day. Tokens and certificates end by it, not by the monotonic clock, which stands
 /// still while a machine sleeps.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: Debug + Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> SystemTime;
 }
@@ -19,27 +23,24 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that is moved by hand.
-#[cfg(test)]
-#[derive(Clone, Debug)]
-pub(crate) struct HandClock(std::sync::Arc<std::sync::Mutex<SystemTime>>);
+/// A clock that stands still until it is told to move; for tests.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<SystemTime>);
 
-#[cfg(test)]
-impl HandClock {
-    pub(crate) fn new() -> Self {
-        Self(std::sync::Arc::new(
-            std::sync::Mutex::new(SystemTime::now()),
-        ))
+impl ManualClock {
+    /// A clock that shows `now`.
+    pub fn at(now: SystemTime) -> Self {
+        Self(Mutex::new(now))
     }
 
-    pub(crate) fn advance(&self, by: std::time::Duration) {
-        *self.0.lock().unwrap() += by;
+    /// Lets `duration` pass.
+    pub fn advance(&self, duration: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += duration;
     }
 }
 
-#[cfg(test)]
-impl Clock for HandClock {
+impl Clock for ManualClock {
     fn now(&self) -> SystemTime {
-        *self.0.lock().unwrap()
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

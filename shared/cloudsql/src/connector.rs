@@ -48,7 +48,6 @@ pub(crate) struct Inner {
     pub(crate) tokens: Arc<dyn TokenSource>,
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pub(crate) ip_type: IpType,
-    pub(crate) timeout: Duration,
     pub(crate) failover_period: Option<Duration>,
     pub(crate) refreshers: Mutex<Refreshers>,
     /// Where each DNS name led when it was last asked for, and when that was.
@@ -74,7 +73,7 @@ impl Connector {
     /// See [`Error`]. What can be tried again has been tried again, with new settings and a new
     /// certificate.
     pub async fn connect(&self, instance: &str) -> Result<Stream, Error> {
-        self.dial(instance, None, Instant::now() + self.0.timeout)
+        self.dial(instance, None, Instant::now() + self.timeout())
             .await
     }
 
@@ -85,7 +84,7 @@ impl Connector {
     /// As for [`Connector::connect`].
     pub async fn warm_up(&self, instance: &str) -> Result<Engine, Error> {
         let started = Instant::now();
-        let deadline = started + self.0.timeout;
+        let deadline = started + self.timeout();
         let session = async {
             if self.0.registry.is_closed() {
                 return Err(closed());
@@ -135,7 +134,7 @@ impl Connector {
 
     /// How long a connection may take.
     pub(crate) fn timeout(&self) -> Duration {
-        self.0.timeout
+        self.0.means.timeout
     }
 
     /// Opens no more connections, waits until those that are open have ended, at most this long, and

@@ -80,7 +80,7 @@ impl Walk<'_> {
 
     async fn go(&mut self) -> Result<(), Error> {
         let inner = Arc::clone(&self.connector.0);
-        let deadline = || tokio::time::Instant::now() + inner.timeout;
+        let deadline = || tokio::time::Instant::now() + inner.means.timeout;
         let name = self.instance;
 
         let target = self

@@ -141,7 +141,7 @@ impl Inner {
                 if connector.registry.is_closed() {
                     return;
                 }
-                let deadline = Instant::now() + connector.timeout;
+                let deadline = Instant::now() + connector.means.timeout;
                 if let Err(error) = connector.resolve(&domain, deadline).await {
                     tracing::warn!(%error, "where {domain} leads could not be asked");
                 }

@@ -44,7 +44,7 @@ pub use self::dns::DnsResolver;
 pub use self::doctor::Finding;
 pub use self::{
     builder::ConnectorBuilder,
-    clock::{Clock, SystemClock},
+    clock::{Clock, ManualClock, SystemClock},
     connector::Connector,
     dns::{DnsError, Resolver},
     error::{Error, ErrorKind, Step},

@@ -91,7 +91,7 @@ pub(crate) struct Means {
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
-    /// For all steps of a refresh together.
+    /// For a connection, and for all steps of a refresh together.
     pub(crate) timeout: Duration,
     pub(crate) mode: Refresh,
 }

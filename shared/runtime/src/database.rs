@@ -64,7 +64,7 @@ fn cloud_sql(
         .refresh(config.refresh)
         .user_agent(concat!("nova/", env!("CARGO_PKG_VERSION")));
     if let Some(tokens) = tokens.shared() {
-        builder = builder.tokens(tokens);
+        builder = builder.shared_tokens(tokens);
     }
     if let Some(endpoint) = &config.endpoint {
         builder = builder.endpoint(endpoint.as_str());

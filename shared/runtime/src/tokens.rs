@@ -15,7 +15,7 @@ use crate::config::{ConfigError, GoogleCredentials};
 
 /// Hands out the process's access tokens. Cloning is cheap and shares the tokens.
 #[derive(Clone)]
-pub struct TokenSource(Option<Arc<CachedTokens>>);
+pub struct TokenSource(Option<CachedTokens>);
 
 impl TokenSource {
     /// For emulators: requests carry no `Authorization` at all.
@@ -42,13 +42,13 @@ impl TokenSource {
                 let source = credentials_file(path).map_err(|error| {
                     ConfigError::new(format!("GOOGLE_APPLICATION_CREDENTIALS: {error}"))
                 })?;
-                Ok(Self(Some(Arc::new(CachedTokens::new(source)))))
+                Ok(Self(Some(CachedTokens::new(source))))
             }
         }
     }
 
     fn of(source: impl cloudsql_connector::tokens::TokenSource) -> Self {
-        Self(Some(Arc::new(CachedTokens::new(Arc::new(source)))))
+        Self(Some(CachedTokens::new(Arc::new(source))))
     }
 
     /// A token for Google's services that is valid now, or `None` where none is needed.
@@ -64,7 +64,7 @@ impl TokenSource {
     }
 
     /// The same tokens, for the connector; `None` where there are none.
-    pub(crate) fn shared(&self) -> Option<Arc<CachedTokens>> {
+    pub(crate) fn shared(&self) -> Option<CachedTokens> {
         self.0.clone()
     }
 }

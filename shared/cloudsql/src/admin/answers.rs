@@ -10,11 +10,7 @@ pub(crate) struct ConnectSettings {
     /// As Google writes it: `POSTGRES_16`.
     pub(crate) database_version: String,
     #[serde(default)]
-    pub(crate) backend_type: Option<String>,
-    #[serde(default)]
     pub(crate) server_ca_cert: Option<ServerCaCert>,
-    #[serde(default)]
-    pub(crate) server_ca_mode: Option<String>,
     #[serde(default)]
     pub(crate) ip_addresses: Vec<IpMapping>,
     #[serde(default)]
@@ -24,10 +20,6 @@ pub(crate) struct ConnectSettings {
     pub(crate) dns_name: Option<String>,
     #[serde(default)]
     pub(crate) dns_names: Vec<DnsName>,
-    #[serde(default)]
-    pub(crate) custom_subject_alternative_names: Vec<String>,
-    #[serde(default)]
-    pub(crate) mdx_protocol_support: Vec<String>,
 }
 
 /// The CA that signs the server's certificate: one or several PEM blocks.

@@ -27,7 +27,12 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{connector::Connector, error::Error, stream::Stream};
+use crate::{
+    connector::Connector,
+    error::{Error, ErrorKind, Step},
+    instance::Target,
+    stream::Stream,
+};
 
 #[cfg(feature = "sqlx-mysql")]
 pub use self::mysql::MySqlBridge;
@@ -52,14 +57,19 @@ impl Bridge {
         instance: &str,
         name: &str,
         serve: impl Fn(UnixStream, Tunnel) -> F + Send + Sync + 'static,
-    ) -> io::Result<Self>
+    ) -> Result<Self, Error>
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
-        // Outside of a runtime the next lines would panic.
-        tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-        let place = place()?;
-        let listener = UnixListener::bind(place.join(name))?;
+        instance.parse::<Target>()?;
+        let (listener, place) = listen(name).map_err(|error| {
+            Error::new(
+                ErrorKind::Unavailable,
+                Step::Configuration,
+                "no socket for the bridge",
+            )
+            .caused_by(error)
+        })?;
         let tunnel = Tunnel {
             connector: connector.clone(),
             instance: instance.to_owned(),
@@ -107,6 +117,13 @@ impl Drop for Bridge {
             tracing::debug!(%error, "the bridge's directory stays");
         }
     }
+}
+
+fn listen(name: &str) -> io::Result<(UnixListener, PathBuf)> {
+    // Outside of a runtime the last line would panic.
+    tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+    let place = place()?;
+    Ok((UnixListener::bind(place.join(name))?, place))
 }
 
 /// What a bridge does for one client.

@@ -8,11 +8,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 
 use super::{Bridge, Tunnel, relay};
-use crate::{
-    connector::Connector,
-    error::{Error, ErrorKind, Step},
-    instance::Target,
-};
+use crate::{connector::Connector, error::Error};
 
 /// A way for sqlx to a MySQL instance; make one for each pool, and keep it as long as the pool.
 #[derive(Debug)]
@@ -28,15 +24,7 @@ impl MySqlBridge {
     ///
     /// When the name cannot be one of an instance, or no socket can be made.
     pub fn start(connector: &Connector, instance: &str) -> Result<Self, Error> {
-        instance.parse::<Target>()?;
-        let bridge = Bridge::start(connector, instance, SOCKET, serve).map_err(|error| {
-            Error::new(
-                ErrorKind::Unavailable,
-                Step::Configuration,
-                "no socket for the bridge",
-            )
-            .caused_by(error)
-        })?;
+        let bridge = Bridge::start(connector, instance, SOCKET, serve)?;
         Ok(Self {
             bridge,
             iam_login: connector.iam_login(),

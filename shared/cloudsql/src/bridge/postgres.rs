@@ -16,7 +16,6 @@ use super::{Bridge, Tunnel, relay};
 use crate::{
     connector::Connector,
     error::{Error, ErrorKind, Step},
-    instance::Target,
     stream::Stream,
     tokens::{LOGIN_SCOPE, Token},
 };
@@ -70,16 +69,8 @@ impl PgBridge {
     }
 
     fn listen(connector: &Connector, instance: &str, password: Password) -> Result<Self, Error> {
-        instance.parse::<Target>()?;
         let serve = move |client, tunnel| serve(client, tunnel, password);
-        let bridge = Bridge::start(connector, instance, SOCKET, serve).map_err(|error| {
-            Error::new(
-                ErrorKind::Unavailable,
-                Step::Configuration,
-                "no socket for the bridge",
-            )
-            .caused_by(error)
-        })?;
+        let bridge = Bridge::start(connector, instance, SOCKET, serve)?;
         let iam_login = connector.iam_login() || password == Password::Token;
         Ok(Self { bridge, iam_login })
     }

@@ -244,7 +244,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::clock::HandClock;
+    use crate::clock::ManualClock;
 
     const SCOPES: &[&str] = &["a"];
     const HOUR: Duration = Duration::from_hours(1);
@@ -254,7 +254,7 @@ mod tests {
 
     /// Gives `t1`, `t2` … with the lifetimes it was told, or fails, after a moment.
     struct Script {
-        clock: HandClock,
+        clock: Arc<ManualClock>,
         lives: Vec<Option<Duration>>,
         asked: AtomicUsize,
         takes: Duration,
@@ -277,22 +277,22 @@ mod tests {
     }
 
     struct Setup {
-        clock: HandClock,
+        clock: Arc<ManualClock>,
         script: Arc<Script>,
         tokens: CachedTokens,
     }
 
     impl Setup {
         fn new(lives: &[Option<Duration>]) -> Self {
-            let clock = HandClock::new();
+            let clock = Arc::new(ManualClock::at(SystemTime::now()));
             let script = Arc::new(Script {
-                clock: clock.clone(),
+                clock: Arc::clone(&clock),
                 lives: lives.to_vec(),
                 asked: AtomicUsize::new(0),
                 takes: Duration::from_millis(50),
             });
             let source: Arc<dyn TokenSource> = Arc::clone(&script) as _;
-            let tokens = CachedTokens::with_clock(source, Arc::new(clock.clone()));
+            let tokens = CachedTokens::with_clock(source, Arc::clone(&clock) as _);
             Self {
                 clock,
                 script,
@@ -432,7 +432,7 @@ mod tests {
         let mut setup = Setup::new(&[Some(HOUR), Some(HOUR)]);
         setup.secret().await.unwrap();
         let slow = Arc::new(Script {
-            clock: setup.clock.clone(),
+            clock: Arc::clone(&setup.clock),
             lives: vec![Some(HOUR)],
             asked: AtomicUsize::new(0),
             takes: HOUR,
@@ -450,7 +450,7 @@ mod tests {
         let script = std::mem::replace(
             &mut setup.tokens.source,
             Arc::new(Script {
-                clock: setup.clock.clone(),
+                clock: Arc::clone(&setup.clock),
                 lives: vec![],
                 asked: AtomicUsize::new(0),
                 takes: HOUR,

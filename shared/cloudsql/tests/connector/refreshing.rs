@@ -1,11 +1,11 @@
 //! How long settings, certificates and tokens are used, and what happens at their end.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use cloudsql_connector::ErrorKind;
 use nova_testkit::cloudsql::{Bearer, Effect, Fault, Step};
 
-use crate::support::{INSTANCE, PRINCIPAL, StandingClock, TokioClock, USER, World, failure, greet};
+use crate::support::{INSTANCE, PRINCIPAL, TokioClock, USER, World, failure, greet};
 
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -14,12 +14,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 async fn a_certificate_is_used_until_four_minutes_before_its_end() {
     let world = World::start().await;
     world.cloud.set_token_lifetime(HOUR * 12);
-    let clock = StandingClock::now();
-    let connector = world
-        .builder()
-        .clock(Arc::clone(&clock) as Arc<_>)
-        .build()
-        .unwrap();
+    let (connector, clock) = world.connector_with_clock();
     connector.connect(INSTANCE).await.unwrap();
     clock.advance(MINUTE * 55);
     connector.connect(INSTANCE).await.unwrap();
@@ -33,12 +28,7 @@ async fn a_certificate_is_used_until_four_minutes_before_its_end() {
 async fn a_token_that_ends_before_the_certificate_ends_its_use() {
     let world = World::start().await;
     world.cloud.set_token_lifetime(MINUTE * 20);
-    let clock = StandingClock::now();
-    let connector = world
-        .builder()
-        .clock(Arc::clone(&clock) as Arc<_>)
-        .build()
-        .unwrap();
+    let (connector, clock) = world.connector_with_clock();
     connector.connect(INSTANCE).await.unwrap();
     clock.advance(MINUTE * 15);
     connector.connect(INSTANCE).await.unwrap();
@@ -92,12 +82,7 @@ async fn a_certificate_that_expired_in_tokios_paused_time_is_replaced() {
 async fn a_machine_that_slept_over_the_end_notices_by_the_wall_clock() {
     let world = World::start().await;
     world.cloud.set_token_lifetime(HOUR * 12);
-    let clock = StandingClock::now();
-    let connector = world
-        .builder()
-        .clock(Arc::clone(&clock) as Arc<_>)
-        .build()
-        .unwrap();
+    let (connector, clock) = world.connector_with_clock();
     connector.connect(INSTANCE).await.unwrap();
     // The monotonic clock, and with it every timer, stood still meanwhile.
     clock.advance(HOUR * 9);
@@ -113,12 +98,7 @@ async fn a_machine_that_slept_over_the_end_notices_by_the_wall_clock() {
 async fn an_old_certificate_serves_on_when_its_refresh_fails() {
     let world = World::start().await;
     world.cloud.set_token_lifetime(HOUR * 12);
-    let clock = StandingClock::now();
-    let connector = world
-        .builder()
-        .clock(Arc::clone(&clock) as Arc<_>)
-        .build()
-        .unwrap();
+    let (connector, clock) = world.connector_with_clock();
     connector.connect(INSTANCE).await.unwrap();
     clock.advance(MINUTE * 57);
     world.inject(Fault::new(Step::Certificate, Effect::Status(403)).times(100));

@@ -1,12 +1,12 @@
 //! A cloud, an instance, and a connector that knows them.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use cloudsql_connector::{
-    Clock, Connector, ConnectorBuilder, Counters, Error, Snapshot, Stream,
+    Clock, Connector, ConnectorBuilder, Counters, Error, ManualClock, Snapshot, Stream,
     tokens::{self, TokenSource},
 };
 use nova_testkit::cloudsql::{CaMode, CloudSql, Event, Fault, Instance, Options, Request, Step};
@@ -63,6 +63,13 @@ impl World {
             .iam_login(true)
             .timeout(Duration::from_secs(10))
             .observer(Arc::clone(&self.counters) as Arc<_>)
+    }
+
+    /// The same by a clock that stands still until it is moved.
+    pub(crate) fn connector_with_clock(&self) -> (Connector, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(SystemTime::now()));
+        let builder = self.builder().clock(Arc::clone(&clock) as _);
+        (builder.build().unwrap(), clock)
     }
 
     pub(crate) fn key_file(&self) -> Arc<dyn TokenSource> {
@@ -128,25 +135,5 @@ impl TokioClock {
 impl Clock for TokioClock {
     fn now(&self) -> SystemTime {
         self.began.0 + self.began.1.elapsed()
-    }
-}
-
-/// A clock that stands until it is set.
-#[derive(Debug)]
-pub(crate) struct StandingClock(Mutex<SystemTime>);
-
-impl StandingClock {
-    pub(crate) fn now() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(SystemTime::now())))
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        *self.0.lock().unwrap() += by;
-    }
-}
-
-impl Clock for StandingClock {
-    fn now(&self) -> SystemTime {
-        *self.0.lock().unwrap()
     }
 }
