@@ -12,6 +12,7 @@
 mod mysql;
 #[cfg(feature = "sqlx-postgres")]
 mod postgres;
+mod relay;
 
 use std::{
     io,
@@ -22,7 +23,6 @@ use std::{
 };
 
 use tokio::{
-    io::copy_bidirectional_with_sizes,
     net::{UnixListener, UnixStream},
     time::Instant,
 };
@@ -34,13 +34,11 @@ use crate::{
     stream::Stream,
 };
 
+use self::relay::relay;
 #[cfg(feature = "sqlx-mysql")]
 pub use self::mysql::MySqlBridge;
 #[cfg(feature = "sqlx-postgres")]
 pub use self::postgres::PgBridge;
-
-/// What one read of a tunnel may bring: a TLS record.
-const BUFFER: usize = 16 * 1024;
 
 /// A listening socket and the task that accepts.
 #[derive(Debug)]
@@ -142,13 +140,6 @@ impl Tunnel {
     async fn dial(&self, deadline: Instant) -> Result<Stream, Error> {
         self.connector.dial(&self.instance, None, deadline).await
     }
-}
-
-/// Copies in both directions until both have ended.
-async fn relay(client: &mut UnixStream, server: &mut Stream) -> io::Result<()> {
-    copy_bidirectional_with_sizes(client, server, BUFFER, BUFFER)
-        .await
-        .map(drop)
 }
 
 /// A name that no other bridge has.

@@ -8,8 +8,13 @@ use nova_testkit::{
     postgres::{Database, Postgres},
 };
 use sqlx::{
-    PgPool,
+    Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::oneshot,
 };
 
 use crate::support::{INSTANCE, PRINCIPAL, USER, World};
@@ -233,11 +238,83 @@ async fn when_the_bridge_is_gone_its_socket_is_too() {
         .connect_with(options)
         .await;
     assert!(gone.is_err());
-    for _ in 0..100 {
-        if fixture.world.count().open == 0 {
-            return;
+    assert!(no_tunnel_is_open(&fixture.world).await);
+}
+
+/// Within less time than anything that is asked of the database here takes.
+async fn no_tunnel_is_open(world: &World) -> bool {
+    for _ in 0..250 {
+        if world.count().open == 0 {
+            return true;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("{:?}", fixture.world.count());
+    false
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_a_query_takes_its_tunnel_with_it() {
+    let fixture = Fixture::start().await;
+    let connector = fixture.world.connector();
+    let bridge = PgBridge::start(&connector, INSTANCE).unwrap();
+    let options = bridge.options(PRINCIPAL).database(&fixture.name());
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let query = sqlx::raw_sql("select pg_sleep(60)").execute(&mut connection);
+    let late = tokio::time::timeout(Duration::from_millis(300), query).await;
+    assert!(late.is_err());
+    assert_eq!(fixture.world.count().open, 1);
+    drop(connection);
+    assert!(no_tunnel_is_open(&fixture.world).await);
+}
+
+/// A server that talks without being listened to, and hears nothing for a moment.
+async fn busy_server() -> (Backend, oneshot::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, heard) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut startup = vec![0; 1024];
+        let length = stream.read(&mut startup).await.unwrap();
+        assert!(length > 8);
+        let (mut from_client, mut to_client) = stream.into_split();
+        to_client.write_all(b"R\0\0\0\x08\0\0\0\0").await.unwrap();
+        tokio::spawn(async move {
+            let mut notice = b"N\0\x01\0\0".to_vec();
+            notice.resize(0x1_0001, 0);
+            while to_client.write_all(&notice).await.is_ok() {}
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut all = Vec::new();
+        from_client.read_to_end(&mut all).await.unwrap();
+        sender.send(all).unwrap();
+    });
+    (Backend::Tcp(address), heard)
+}
+
+#[tokio::test]
+async fn what_a_client_says_before_it_leaves_reaches_the_server_whole() {
+    let (backend, heard) = busy_server().await;
+    let world = World::with(Options {
+        backend,
+        ..Options::default()
+    })
+    .await;
+    let bridge = PgBridge::start(&world.connector(), INSTANCE).unwrap();
+    let options = bridge.options(PRINCIPAL);
+    let socket = options.get_socket().unwrap().join(".s.PGSQL.5432");
+    let mut client = tokio::net::UnixStream::connect(socket).await.unwrap();
+    let startup = format!("\0\x03\0\0user\0{USER}\0\0");
+    let length = u32::try_from(startup.len() + 4).unwrap();
+    client.write_u32(length).await.unwrap();
+    client.write_all(startup.as_bytes()).await.unwrap();
+    assert_eq!(client.read_u8().await.unwrap(), b'R');
+    let mut last = vec![b'x'; 300_000];
+    last.extend_from_slice(b"X\0\0\0\x04");
+    client.write_all(&last).await.unwrap();
+    // It has not read what the server said; the server has not read all that it said.
+    drop(client);
+    let heard = tokio::time::timeout(Duration::from_secs(10), heard).await;
+    assert_eq!(heard.unwrap().unwrap().len(), last.len());
+    assert!(no_tunnel_is_open(&world).await);
 }
