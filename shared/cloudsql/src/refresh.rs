@@ -163,9 +163,10 @@ impl Refresher {
                 return Ok(Arc::clone(current));
             }
             // One that is only due serves on while Google's side does not answer.
-            let usable = state.current.clone().filter(|current| {
-                now + PATIENCE < current.ends && current.renew_from > SystemTime::UNIX_EPOCH
-            });
+            let usable = state
+                .current
+                .clone()
+                .filter(|current| now + PATIENCE < current.ends && !current.is_distrusted());
             (usable, self.join(&mut state, now, deadline)?)
         };
         match usable {
@@ -193,7 +194,9 @@ impl Refresher {
                 }
                 _ => {}
             }
-            if state.flight_under_way().is_none() && !state.may_force(now) {
+            // The stream's first read may have said so already.
+            let is_distrusted = state.current.as_ref().is_none_or(|it| it.is_distrusted());
+            if state.flight_under_way().is_none() && !is_distrusted && !state.may_force(now) {
                 return Ok(Arc::clone(stale));
             }
             state.forget(stale);
@@ -490,7 +493,7 @@ impl State {
     /// Asks for another session from now on. The old one stays for the case that none can be had.
     fn forget(&mut self, stale: &Arc<Session>) {
         if let Some(current) = self.current.as_ref().filter(|it| Arc::ptr_eq(it, stale)) {
-            self.current = Some(Arc::new(current.until(SystemTime::UNIX_EPOCH)));
+            self.current = Some(Arc::new(current.distrusted()));
         }
         self.settings = None;
         self.certificate = None;

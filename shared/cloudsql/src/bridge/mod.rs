@@ -18,27 +18,31 @@ use std::{
     io,
     path::{Path, PathBuf},
     process,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
     net::{UnixListener, UnixStream},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use crate::{
     connector::Connector,
     error::{Error, ErrorKind, Step},
     instance::Target,
+    refresh::Session,
     stream::Stream,
 };
 
-use self::relay::relay;
 #[cfg(feature = "sqlx-mysql")]
 pub use self::mysql::MySqlBridge;
 #[cfg(feature = "sqlx-postgres")]
 pub use self::postgres::PgBridge;
+use self::relay::relay;
 
 /// A listening socket and the task that accepts.
 #[derive(Debug)]
@@ -132,14 +136,77 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    /// Until when a client that came now waits for its connection, everything included.
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.connector.timeout()
+    /// A client that has come now.
+    fn call(&self) -> Call<'_> {
+        let started = Instant::now();
+        Call {
+            tunnel: self,
+            started,
+            deadline: started + self.connector.timeout(),
+        }
+    }
+}
+
+/// One client, from its coming until the server has answered it.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    tunnel: &'a Tunnel,
+    started: Instant,
+    /// How long the client waits, everything included.
+    deadline: Instant,
+}
+
+impl Call<'_> {
+    async fn dial(&self) -> Result<Stream, Error> {
+        let Tunnel {
+            connector,
+            instance,
+        } = self.tunnel;
+        connector.dial(instance, None, self.deadline).await
     }
 
-    async fn dial(&self, deadline: Instant) -> Result<Stream, Error> {
-        self.connector.dial(&self.instance, None, deadline).await
+    /// With another certificate than the one that was refused.
+    async fn dial_again(&self, refused: &Arc<Session>) -> Result<Stream, Error> {
+        let Tunnel {
+            connector,
+            instance,
+        } = self.tunnel;
+        connector.dial(instance, Some(refused), self.deadline).await
     }
+
+    /// Does what the server has to answer before it is certain that it takes the client.
+    async fn hear<T>(&self, exchange: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
+        let failed = |kind, what| Error::new(kind, Step::Login, what);
+        match timeout_at(self.deadline, exchange).await {
+            Ok(Ok(heard)) => Ok(heard),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData && !is_tls(&error) => {
+                let what = "what answers is no server of this database";
+                Err(failed(ErrorKind::Protocol, what).caused_by(error))
+            }
+            Ok(Err(error)) => Err(failed(
+                ErrorKind::Unavailable,
+                "the server ended the connection instead of answering the login",
+            )
+            .remedy("the client certificate may have been refused; see the instance's log")
+            .caused_by(error)),
+            Err(_late) => Err(failed(
+                ErrorKind::Timeout,
+                "the server did not answer the login in time",
+            )),
+        }
+        .map_err(|error| error.about(&self.tunnel.instance, self.started.elapsed()))
+    }
+}
+
+/// Whether a second try with a new certificate may get further: TLS 1.3 refuses a certificate after
+/// the handshake, by an alert or by an end without a word.
+fn may_be_the_certificate(error: &Error) -> bool {
+    (error.step(), error.kind()) == (Step::Login, ErrorKind::Unavailable)
+}
+
+fn is_tls(error: &io::Error) -> bool {
+    let cause = error.get_ref();
+    cause.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
 }
 
 /// A name that no other bridge has.

@@ -1,16 +1,32 @@
 //! The bridge for MySQL, as sqlx's connect options.
 //!
-//! The server speaks first here, so the instance is dialed as soon as a client comes.
+//! The server speaks first here, so the instance is dialed as soon as a client comes. Its greeting is
+//! read before the client is: a certificate that it refuses is replaced, and the client never hears
+//! of it. The login that follows is not tried again, since the client's answer fits one greeting only.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-use tokio::{io::AsyncWriteExt as _, net::UnixStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+};
 
-use super::{Bridge, Tunnel, relay};
-use crate::{connector::Connector, error::Error};
+use super::{Bridge, Call, Tunnel, may_be_the_certificate, relay};
+use crate::{connector::Connector, error::Error, stream::Stream};
 
 /// A way for sqlx to a MySQL instance; make one for each pool, and keep it as long as the pool.
+///
+/// With [`iam_login`](crate::ConnectorBuilder::iam_login), users log in as Google's own connectors
+/// let them: the login token is in the certificate, the user is named without what follows the `@`,
+/// and a server that asks for a password in clear text (`mysql_clear_password`) gets an empty one. So
+/// far this was tried against a server that was made for it, not against Google's. For the same
+/// reason sqlx warns at each connection that passwords go in clear text; the tunnel is TLS.
+///
+/// A token as the password (IAM login without a certificate) takes
+/// `options(user).enable_cleartext_plugin(true).password(token)` with a connector without `iam_login`,
+/// and new options in the pool (`Pool::set_connect_options`) before the token ends. That is not
+/// tried at all.
 #[derive(Debug)]
 pub struct MySqlBridge {
     bridge: Bridge,
@@ -50,14 +66,56 @@ impl MySqlBridge {
 
 const SOCKET: &str = "mysql.sock";
 
+/// A greeting holds a version, some random bytes and a name.
+const MAX_GREETING: usize = 4 * 1024;
+
 async fn serve(mut client: UnixStream, tunnel: Tunnel) -> io::Result<()> {
-    match tunnel.dial(tunnel.deadline()).await {
-        Ok(mut server) => relay(&mut client, &mut server).await,
+    match open(tunnel.call()).await {
+        Ok((mut server, greeting)) => {
+            client.write_all(&greeting).await?;
+            relay(&mut client, &mut server).await
+        }
         Err(error) => {
             client.write_all(&error_packet(&error)).await?;
             client.shutdown().await
         }
     }
+}
+
+/// A tunnel, and the server's first packet: a greeting, or an error in the server's own words.
+async fn open(call: Call<'_>) -> Result<(Stream, Vec<u8>), Error> {
+    let mut server = call.dial().await?;
+    match call.hear(read_packet(&mut server)).await {
+        Ok(greeting) => Ok((server, greeting)),
+        Err(error) if may_be_the_certificate(&error) => {
+            tracing::debug!(%error, "no greeting came; trying again with a new certificate");
+            let mut server = call.dial_again(&Arc::clone(server.session())).await?;
+            let greeting = call.hear(read_packet(&mut server)).await?;
+            Ok((server, greeting))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One packet with its head: three bytes of length, and the packet's number.
+async fn read_packet(server: &mut Stream) -> io::Result<Vec<u8>> {
+    let mut packet = vec![0; 4];
+    server.read_exact(&mut packet).await?;
+    let length = match *packet.as_slice() {
+        [a, b, c, 0] => usize::try_from(u32::from_le_bytes([a, b, c, 0])).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
+    if !(1..=MAX_GREETING).contains(&length) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the server does not speak the protocol of MySQL",
+        ));
+    }
+    packet.resize(4 + length, 0);
+    if let Some(content) = packet.get_mut(4..) {
+        server.read_exact(content).await?;
+    }
+    Ok(packet)
 }
 
 /// `CR_CONN_HOST_ERROR`, what clients say when they cannot reach a server.

@@ -9,10 +9,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
-    time::{Instant, timeout_at},
+    time::timeout_at,
 };
 
-use super::{Bridge, Tunnel, relay};
+use super::{Bridge, Call, Tunnel, may_be_the_certificate, relay};
 use crate::{
     connector::Connector,
     error::{Error, ErrorKind, Step},
@@ -120,22 +120,16 @@ const GSS: u32 = 80_877_104;
 
 async fn serve(mut client: UnixStream, tunnel: Tunnel, password: Password) -> io::Result<()> {
     let (code, startup) = read_startup(&mut client).await?;
-    let started = Instant::now();
-    let deadline = tunnel.deadline();
-    let connected = match tunnel.dial(deadline).await {
+    let call = tunnel.call();
+    let connected = match call.dial().await {
         Ok(mut server) if code == CANCEL => {
             server.write_all(&startup).await?;
             server.flush().await?;
             return relay(&mut client, &mut server).await;
         }
         Ok(server) => {
-            let client = Login {
-                tunnel: &tunnel,
-                password,
-                started,
-                deadline,
-            };
-            client.log_in(server, startup).await
+            let login = Login { call, password };
+            login.log_in(server, startup).await
         }
         Err(error) => Err(error),
     };
@@ -182,10 +176,8 @@ type Begun = (Stream, Vec<u8>);
 
 /// One client's login.
 struct Login<'a> {
-    tunnel: &'a Tunnel,
+    call: Call<'a>,
     password: Password,
-    started: Instant,
-    deadline: Instant,
 }
 
 impl Login<'_> {
@@ -195,11 +187,10 @@ impl Login<'_> {
         let startup = self.name_principal(startup).await?;
         let session = Arc::clone(server.session());
         let begun = self.begin(server, &startup).await;
-        let connector = &self.tunnel.connector;
+        let connector = &self.call.tunnel.connector;
         let uses_tokens = connector.iam_login() || self.password == Password::Token;
         let refused = match &begun {
-            // TLS 1.3 refuses a certificate after the handshake: the connection ends without a word.
-            Err(error) => error.step() == Step::Login && error.kind() != ErrorKind::Timeout,
+            Err(error) => may_be_the_certificate(error),
             Ok((_, answer)) => uses_tokens && is_login_refused(answer),
         };
         if !refused {
@@ -209,9 +200,7 @@ impl Login<'_> {
         if uses_tokens && let Ok(token) = self.token().await {
             connector.tokens().forget(&token);
         }
-        let server = connector
-            .dial(&self.tunnel.instance, Some(&session), self.deadline)
-            .await?;
+        let server = self.call.dial_again(&session).await?;
         self.begin(server, &startup).await
     }
 
@@ -221,8 +210,11 @@ impl Login<'_> {
         let Some(at) = startup.windows(open.len()).position(|part| part == open) else {
             return Ok(startup);
         };
-        let principal = self.tunnel.connector.tokens().principal();
-        let principal = timeout_at(self.deadline, principal).await.ok().flatten();
+        let principal = self.call.tunnel.connector.tokens().principal();
+        let principal = timeout_at(self.call.deadline, principal)
+            .await
+            .ok()
+            .flatten();
         let principal = principal.ok_or_else(|| {
             Error::new(
                 ErrorKind::Configuration,
@@ -241,8 +233,8 @@ impl Login<'_> {
     }
 
     async fn token(&self) -> Result<Token, Error> {
-        let tokens = self.tunnel.connector.tokens();
-        let token = timeout_at(self.deadline, tokens.token(&[LOGIN_SCOPE])).await;
+        let tokens = self.call.tunnel.connector.tokens();
+        let token = timeout_at(self.call.deadline, tokens.token(&[LOGIN_SCOPE])).await;
         let token = token.map_err(|_late| {
             let what = "the token for the login did not come in time";
             Error::new(ErrorKind::Timeout, Step::Token, what)
@@ -276,21 +268,7 @@ impl Login<'_> {
                 }
             }
         };
-        let failed = |kind, what| Error::new(kind, Step::Login, what);
-        match timeout_at(self.deadline, exchange).await {
-            Ok(Ok(seen)) => Ok(seen),
-            Ok(Err(error)) => Err(failed(
-                ErrorKind::Unavailable,
-                "the server ended the connection instead of answering the login",
-            )
-            .remedy("the client certificate may have been refused; see the instance's log")
-            .caused_by(error)),
-            Err(_late) => Err(failed(
-                ErrorKind::Timeout,
-                "the server did not answer the login in time",
-            )),
-        }
-        .map_err(|error| error.about(&self.tunnel.instance, self.started.elapsed()))
+        self.call.hear(exchange).await
     }
 }
 

@@ -33,6 +33,15 @@ impl Session {
             renew_from,
         }
     }
+
+    /// The same, to be used only where no other can be had.
+    pub(super) fn distrusted(&self) -> Self {
+        self.until(SystemTime::UNIX_EPOCH)
+    }
+
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.renew_from == SystemTime::UNIX_EPOCH
+    }
 }
 
 impl fmt::Debug for Session {

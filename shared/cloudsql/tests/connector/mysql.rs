@@ -4,14 +4,20 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
 
 use cloudsql_connector::MySqlBridge;
-use nova_testkit::cloudsql::{Backend, Effect, Fault, Options, Step};
+use nova_testkit::cloudsql::{Backend, Bearer, Effect, Fault, Options, Step};
 use sqlx::{Connection as _, MySqlConnection, mysql::MySqlConnectOptions};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, oneshot},
+};
 
-use crate::support::{INSTANCE, World};
+use crate::support::{INSTANCE, PRINCIPAL, World};
 
 /// A throw-away server, gone with its directory when it is dropped.
 struct MariaDb {
@@ -21,11 +27,16 @@ struct MariaDb {
 
 impl MariaDb {
     async fn start() -> Self {
-        let directory =
-            std::env::temp_dir().join(format!("cloudsql-mariadb-{}", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cloudsql-mariadb-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
         drop(std::fs::remove_dir_all(&directory));
         std::fs::create_dir_all(&directory).unwrap();
         let data = directory.join("data");
+        // One at a time: two that install at once are more than a small machine has room for.
+        let _turn = TURN.lock().await;
         let installed = run("mariadb-install-db", &data)
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
             .status()
@@ -89,6 +100,25 @@ fn run(program: &str, data: &Path) -> Command {
     command
 }
 
+/// An instance with this database behind it.
+async fn world(backend: Backend) -> World {
+    World::with(Options {
+        database_version: "MYSQL_8_0".to_owned(),
+        backend,
+        ..Options::default()
+    })
+    .await
+}
+
+async fn who(options: &MySqlConnectOptions) -> Result<String, sqlx::Error> {
+    let mut connection = MySqlConnection::connect_with(options).await?;
+    let user = sqlx::query_scalar("select current_user()")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(user)
+}
+
 #[tokio::test]
 async fn a_user_with_a_password_asks_and_a_failure_is_told_in_mysqls_words() {
     let server = MariaDb::start().await;
@@ -97,12 +127,7 @@ async fn a_user_with_a_password_asks_and_a_failure_is_told_in_mysqls_words() {
         .execute(&mut root)
         .await
         .unwrap();
-    let world = World::with(Options {
-        database_version: "MYSQL_8_0".to_owned(),
-        backend: Backend::Unix(server.socket()),
-        ..Options::default()
-    })
-    .await;
+    let world = world(Backend::Unix(server.socket())).await;
     let connector = world.builder().iam_login(false).build().unwrap();
     let bridge = MySqlBridge::start(&connector, INSTANCE).unwrap();
 
@@ -129,4 +154,134 @@ async fn a_user_with_a_password_asks_and_a_failure_is_told_in_mysqls_words() {
     let error = error.as_database_error().unwrap();
     assert_eq!(error.code().as_deref(), Some("08001"));
     assert!(error.message().starts_with("cloudsql: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_after_the_handshake_is_tried_again_with_a_new_certificate() {
+    let server = MariaDb::start().await;
+    let mut root = server.root().await.unwrap();
+    sqlx::raw_sql("create user nova")
+        .execute(&mut root)
+        .await
+        .unwrap();
+    let world = world(Backend::Unix(server.socket())).await;
+    let connector = world.connector();
+    let bridge = MySqlBridge::start(&connector, INSTANCE).unwrap();
+    let options = bridge.options(PRINCIPAL);
+    assert_eq!(who(&options).await.unwrap(), "nova@%");
+    assert_eq!(world.asked(Step::Certificate), 1);
+
+    // By an alert in the place of the greeting …
+    world.instance.take_back_client_certificates().unwrap();
+    assert_eq!(who(&options).await.unwrap(), "nova@%");
+    assert_eq!(world.asked(Step::Certificate), 2);
+
+    // … or without a word.
+    world.inject(Fault::new(Step::Login, Effect::Drop));
+    assert_eq!(who(&options).await.unwrap(), "nova@%");
+    assert_eq!(world.asked(Step::Certificate), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_never_greets_is_left_in_time_and_told_in_mysqls_words() {
+    for (effect, tries, said) in [
+        (Effect::Drop, 2, "ended the connection"),
+        (Effect::Hang, 1, "did not answer the login in time"),
+    ] {
+        let world = world(Backend::Nothing).await;
+        world.inject(Fault::new(Step::Login, effect).times(9));
+        let builder = world.builder().timeout(Duration::from_secs(2));
+        let connector = builder.build().unwrap();
+        // The key takes its time where all tests want one at once.
+        while connector.warm_up(INSTANCE).await.is_err() {}
+        let bridge = MySqlBridge::start(&connector, INSTANCE).unwrap();
+        let started = Instant::now();
+        let error = who(&bridge.options(PRINCIPAL)).await.unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(4));
+        let error = error
+            .as_database_error()
+            .unwrap_or_else(|| panic!("{error}"));
+        assert_eq!(error.code().as_deref(), Some("08001"));
+        assert!(error.message().contains(said), "{error}");
+        assert_eq!(world.cloud.count(Step::Tls), tries);
+    }
+}
+
+/// Who speaks another protocol is not called twice: a new certificate does not teach it this one.
+#[tokio::test]
+async fn a_server_that_is_no_mysql_is_told() {
+    let (backend, _) = server(async |mut stream| {
+        stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n").await.unwrap();
+        stream.read_u8().await.ok();
+    })
+    .await;
+    let world = world(backend).await;
+    let bridge = MySqlBridge::start(&world.connector(), INSTANCE).unwrap();
+    let error = who(&bridge.options(PRINCIPAL)).await.unwrap_err();
+    assert!(error.to_string().contains("protocol of MySQL"), "{error}");
+    assert_eq!(world.cloud.count(Step::Tls), 1);
+}
+
+/// Serves one connection, and hands over what it made of it.
+async fn server<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+) -> (Backend, oneshot::Receiver<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, done) = oneshot::channel();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        sender.send(serve(stream).await).ok();
+    });
+    (Backend::Tcp(address), done)
+}
+
+async fn read_packet(stream: &mut TcpStream) -> Vec<u8> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await.unwrap();
+    let [a, b, c, _number] = head;
+    let length = u32::from_le_bytes([a, b, c, 0]);
+    let mut content = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut content).await.unwrap();
+    content
+}
+
+async fn write_packet(stream: &mut TcpStream, number: u8, content: &[u8]) {
+    let [a, b, c, _] = u32::try_from(content.len()).unwrap().to_le_bytes();
+    stream.write_all(&[a, b, c, number]).await.unwrap();
+    stream.write_all(content).await.unwrap();
+}
+
+/// As documented for Cloud SQL: an IAM user is asked for a password in clear text, and whatever is
+/// said passes, since the token is in the certificate. `MariaDB` has no such login; a few packets
+/// of the protocol stand in for it.
+#[tokio::test]
+async fn an_iam_user_is_named_without_its_domain_and_says_nothing_when_asked_for_a_password() {
+    let (backend, asked) = server(async |mut stream| {
+        let mut greeting = b"\x0a8.0.36-google\0\x01\0\0\0abcdefgh\0".to_vec();
+        greeting.extend_from_slice(b"\xff\xff\x08\x02\0\xff\xdf\x15");
+        greeting.extend_from_slice(&[0; 10]);
+        greeting.extend_from_slice(b"ijklmnopqrst\0mysql_native_password\0");
+        write_packet(&mut stream, 0, &greeting).await;
+        let response = read_packet(&mut stream).await;
+        write_packet(&mut stream, 2, b"\xfemysql_clear_password\0").await;
+        (response, read_packet(&mut stream).await)
+    })
+    .await;
+    let world = world(backend).await;
+    let bridge = MySqlBridge::start(&world.connector(), INSTANCE).unwrap();
+    let options = bridge.options(PRINCIPAL);
+    tokio::spawn(async move { who(&options).await.map(drop) });
+    let (response, password) = asked.await.unwrap();
+    let user = response[32..].split(|byte| *byte == 0).next();
+    assert_eq!(user, Some(&b"nova"[..]));
+    assert_eq!(password, b"\0");
+    let Bearer::Known {
+        principal, scopes, ..
+    } = world.requests(Step::Certificate).remove(0).login_token
+    else {
+        panic!("no login token");
+    };
+    assert_eq!(principal, PRINCIPAL);
+    assert_eq!(scopes, ["https://www.googleapis.com/auth/sqlservice.login"]);
 }

@@ -24,14 +24,14 @@ pub enum Step {
     Tcp,
     /// The client's first TLS message has come.
     Tls,
-    /// The start-up packet has come through the tunnel.
+    /// The start-up packet has come through the tunnel; where that is not read, the tunnel is open.
     Login,
 }
 
 /// What goes wrong.
 ///
-/// Statuses are for steps that speak HTTP. DNS answers any of them with SERVFAIL, a login with the
-/// error of a failed IAM login; elsewhere they cut the connection.
+/// Statuses are for steps that speak HTTP. DNS answers any of them with SERVFAIL, PostgreSQL's login with
+/// the error of a failed IAM login; elsewhere they cut the connection.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// The request is refused with this status.

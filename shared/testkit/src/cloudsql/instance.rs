@@ -163,6 +163,16 @@ impl Instance {
         trust.show(wrong, &sibling)
     }
 
+    /// Refuses every client certificate that was issued so far, as after `gcloud sql instances
+    /// reset-ssl-config`: by an alert, which in TLS 1.3 a client reads after its handshake.
+    ///
+    /// # Errors
+    ///
+    /// When no authority can be made.
+    pub fn take_back_client_certificates(&self) -> anyhow::Result<()> {
+        self.0.issued.take_back()
+    }
+
     /// Cuts every connection, as a failover does.
     pub fn disconnect_all(&self) {
         self.0.cuts.send_modify(|cuts| *cuts += 1);

@@ -26,7 +26,7 @@
 //! ```
 //!
 //! What differs from Google on purpose: keys of authorities are ECDSA, because they are made in a moment; the
-//! clients' authority is not the server's and never rotates; a certificate's `expirationTime` is wrong, as it is
+//! clients' authority is not the server's and does not rotate; a certificate's `expirationTime` is wrong, as it is
 //! not to be relied on; and a login token that is good for more than logging in is refused, unless
 //! [`Options::broad_login_tokens`] says otherwise.
 //!

@@ -93,6 +93,27 @@ async fn without_a_certificate_of_this_instance_nobody_gets_in() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_was_taken_back_is_refused_and_a_new_one_is_not() {
+    let cloud = CloudSql::start().await.unwrap();
+    let instance = unread(&cloud).await;
+    let old = Key::issued(&cloud, &instance, None).await;
+    instance.take_back_client_certificates().unwrap();
+    let error = first_read(&instance, Some(&old)).await.to_string();
+    assert!(error.contains("alert"), "{error}");
+    let [Some(error)] = &handshake_errors(&cloud)[..] else {
+        panic!("{:?}", cloud.journal())
+    };
+    assert!(error.contains("BadSignature"), "{error}");
+    let new = Key::issued(&cloud, &instance, None).await;
+    let mut stream = connect(&instance, Some(&new)).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    let answered = timeout(SOON, stream.read_to_string(&mut answer)).await;
+    answered.expect("an answer in time").unwrap();
+    assert_eq!(answer, "0 bytes");
+}
+
+#[tokio::test]
 async fn the_journal_tells_what_a_client_offered() {
     let cloud = CloudSql::start().await.unwrap();
     let instance = unread(&cloud).await;

@@ -29,23 +29,46 @@ pub(in crate::cloudsql) struct Origin {
     pub(in crate::cloudsql) login_token: Option<String>,
 }
 
-/// The clients' authority of one instance. It never changes: rotation is about servers.
+/// The clients' authority of one instance. Rotation is about servers: it changes only when all clients'
+/// certificates are taken back.
 pub(in crate::cloudsql) struct Issued {
-    authority: Authority,
+    name: String,
+    authority: Mutex<Arc<Authority>>,
     by_digest: Mutex<HashMap<Vec<u8>, Arc<Origin>>>,
 }
 
 impl Issued {
     pub(in crate::cloudsql) fn new(instance: &str) -> anyhow::Result<Self> {
+        let name = format!("Fake Cloud SQL Client CA {instance}");
         Ok(Self {
-            authority: Authority::root(&format!("Fake Cloud SQL Client CA {instance}"))?,
+            authority: Mutex::new(Arc::new(Authority::root(&name)?)),
+            name,
             by_digest: Mutex::default(),
         })
     }
 
     /// What client certificates are checked against.
     pub(in crate::cloudsql) fn root(&self) -> CertificateDer<'static> {
-        self.authority.der().clone()
+        self.authority().der().clone()
+    }
+
+    /// What was issued so far is signed by a stranger from now on.
+    pub(in crate::cloudsql) fn take_back(&self) -> anyhow::Result<()> {
+        let next = Arc::new(Authority::root(&self.name)?);
+        *self
+            .authority
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+
+    fn authority(&self) -> Arc<Authority> {
+        Arc::clone(
+            &self
+                .authority
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Signs a client's key.
@@ -66,7 +89,7 @@ impl Issued {
         parameters.distinguished_name = subject;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = self.authority.sign(parameters, key)?;
+        let certificate = self.authority().sign(parameters, key)?;
         self.lock().insert(
             fingerprint(certificate.der()),
             Arc::new(Origin { login_token }),

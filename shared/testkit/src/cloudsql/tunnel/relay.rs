@@ -5,6 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::super::fault::{Effect, Step};
 use super::super::options::Backend;
 use super::Connection;
 use super::handshake::Secured;
@@ -29,6 +30,12 @@ pub(super) async fn connect(backend: &Backend) -> io::Result<Box<dyn Duplex>> {
 impl Connection {
     /// For databases whose language is not spoken here: they ask for passwords themselves.
     pub(super) async fn serve_unread(&self, secured: &mut Secured) {
+        match self.instance.cloud.faults.take(Step::Login) {
+            None => {}
+            Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Effect::Hang) => std::future::pending().await,
+            Some(_) => return,
+        }
         if let Ok(mut backend) = connect(&self.instance.options.backend).await {
             // It ends when one side goes away; the other is told by the end.
             relay(&mut secured.stream, &mut backend).await.ok();
