@@ -11,22 +11,23 @@
 
 mod background;
 mod session;
+mod state;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use futures_util::{
-    FutureExt as _,
-    future::{BoxFuture, Shared},
-};
+use futures_util::FutureExt as _;
 use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 pub(crate) use self::session::Session;
-use self::session::{Certificate, not_after, renew_from};
+use self::{
+    session::{Certificate, not_after, renew_from},
+    state::{Flight, State},
+};
 use crate::{
     admin::AdminApi,
     clock::Clock,
@@ -78,10 +79,6 @@ const PAUSE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Settings that were fetched without a certificate are used within this time.
 const KEPT: Duration = Duration::from_mins(5);
-/// Refreshes that connections ask for because the one they have does not work: so many at once,
-/// and one more each time this long has passed.
-const FORCED: (u32, Duration) = (3, Duration::from_secs(10));
-
 /// What refreshes are made with.
 pub(crate) struct Means {
     pub(crate) api: AdminApi,
@@ -96,17 +93,6 @@ pub(crate) struct Means {
     pub(crate) mode: Refresh,
 }
 
-type Landing = Shared<BoxFuture<'static, Result<Arc<Session>, Error>>>;
-
-/// A refresh that is under way.
-#[derive(Clone)]
-struct Flight {
-    landing: Landing,
-    task: tokio::task::AbortHandle,
-    /// Later than this it is lost, with a runtime that nobody drives any more.
-    until: Instant,
-}
-
 /// Keeps one instance's session.
 pub(crate) struct Refresher {
     pub(crate) name: Arc<InstanceName>,
@@ -114,25 +100,6 @@ pub(crate) struct Refresher {
     pub(crate) domain: Option<String>,
     means: Arc<Means>,
     state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    current: Option<Arc<Session>>,
-    flight: Option<Flight>,
-    refusal: Option<(SystemTime, Error)>,
-    settings: Option<(SystemTime, Arc<Settings>)>,
-    certificate: Option<Arc<Certificate>>,
-    forced: Vec<SystemTime>,
-    background: Option<tokio::task::AbortHandle>,
-}
-
-impl Drop for State {
-    fn drop(&mut self) {
-        if let Some(background) = &self.background {
-            background.abort();
-        }
-    }
 }
 
 impl Refresher {
@@ -465,37 +432,5 @@ impl Refresher {
             ends: certificate.ends,
             renew_from: certificate.renew_from,
         }))
-    }
-}
-
-impl State {
-    /// A flight whose runtime has ended would never land.
-    fn flight_under_way(&self) -> Option<Flight> {
-        let flight = self.flight.clone()?;
-        let is_alive = !flight.task.is_finished() && Instant::now() < flight.until;
-        (is_alive && flight.landing.peek().is_none()).then_some(flight)
-    }
-
-    /// So many refreshes, and no more, are made because a connection did not work: an instance that
-    /// is down must not use up the quota for all.
-    fn may_force(&mut self, now: SystemTime) -> bool {
-        let (most, every) = FORCED;
-        let window = every * most;
-        self.forced
-            .retain(|at| now.duration_since(*at).is_ok_and(|ago| ago < window));
-        let may = self.forced.len() < most as usize;
-        if may {
-            self.forced.push(now);
-        }
-        may
-    }
-
-    /// Asks for another session from now on. The old one stays for the case that none can be had.
-    fn forget(&mut self, stale: &Arc<Session>) {
-        if let Some(current) = self.current.as_ref().filter(|it| Arc::ptr_eq(it, stale)) {
-            self.current = Some(Arc::new(current.distrusted()));
-        }
-        self.settings = None;
-        self.certificate = None;
     }
 }
