@@ -5,7 +5,7 @@
 //!   stops nobody else's refresh; it ends with the refresh.
 //! - Time is the wall clock's: the monotonic clock stands still while a machine sleeps.
 //! - Settings and certificate are two halves. When one of them fails, the other is kept for the next
-//!   attempt.
+//!   attempt; when one is refused for good, the other is not waited for.
 //! - [`Refresh::Background`] adds the schedule of Google's own connectors, for machines whose
 //!   processor never sleeps.
 
@@ -14,6 +14,7 @@ mod session;
 mod state;
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -320,23 +321,24 @@ impl Refresher {
                 None => self.fetch_certificate(deadline).await,
             }
         };
-        match tokio::join!(settings, certificate) {
-            (Ok(settings), Ok(certificate)) => self.session_of(settings, &certificate),
+        let (settings, certificate) = both(settings, certificate).await;
+        let failure = match (settings, certificate) {
+            (Some(Ok(settings)), Some(Ok(certificate))) => {
+                return self.session_of(settings, &certificate);
+            }
             (settings, certificate) => {
                 let mut state = self.state();
                 let now = self.means.clock.now();
-                let failure = settings
-                    .as_ref()
-                    .err()
-                    .or(certificate.as_ref().err())
-                    .cloned();
-                state.settings = settings.ok().map(|settings| (now + KEPT, settings));
-                state.certificate = certificate.ok();
-                Err(failure.unwrap_or_else(|| {
-                    Error::new(ErrorKind::Protocol, Step::Settings, "neither half failed")
-                }))
+                let (settings, no_settings) = halves(settings);
+                let (certificate, no_certificate) = halves(certificate);
+                state.settings = settings.map(|settings| (now + KEPT, settings));
+                state.certificate = certificate;
+                no_settings.or(no_certificate)
             }
-        }
+        };
+        Err(failure.unwrap_or_else(|| {
+            Error::new(ErrorKind::Protocol, Step::Settings, "neither half failed")
+        }))
     }
 
     #[tracing::instrument(name = "settings", level = "debug", skip_all)]
@@ -432,5 +434,37 @@ impl Refresher {
             ends: certificate.ends,
             renew_from: certificate.renew_from,
         }))
+    }
+}
+
+/// Waits for two, but not for the other when one is refused for good: whoever has to do something
+/// about that hears it now. A refresh that nothing can come of any more is not gone on with.
+async fn both<A, B>(
+    one: impl Future<Output = Result<A, Error>>,
+    other: impl Future<Output = Result<B, Error>>,
+) -> (Option<Result<A, Error>>, Option<Result<B, Error>>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    // What is there already goes first, so that it is kept.
+    tokio::select! {
+        biased;
+        done = &mut one => match done {
+            Err(error) if !error.is_retryable() => {
+                let there = other.now_or_never();
+                (Some(Err(error)), there)
+            }
+            done => (Some(done), Some(other.await)),
+        },
+        done = &mut other => match done {
+            Err(error) if !error.is_retryable() => (None, Some(Err(error))),
+            done => (Some(one.await), Some(done)),
+        },
+    }
+}
+
+fn halves<T>(done: Option<Result<T, Error>>) -> (Option<T>, Option<Error>) {
+    match done {
+        Some(Ok(done)) => (Some(done), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
     }
 }

@@ -131,6 +131,28 @@ async fn a_refusal_is_told_at_once_with_the_reason_and_the_remedy() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_one_half_does_not_wait_for_the_other() {
+    for (refused, slow, place) in [
+        (Step::ConnectSettings, Step::Certificate, Place::Settings),
+        (Step::Certificate, Step::ConnectSettings, Place::Certificate),
+    ] {
+        for status in [400, 403, 404] {
+            let world = World::start().await;
+            let builder = world.builder().timeout(Duration::from_secs(30));
+            let connector = builder.build().unwrap();
+            world.inject(Fault::new(refused, Effect::Status(status)));
+            world.inject(Fault::new(slow, Effect::Hang));
+            let started = Instant::now();
+            let error = failure(&connector, INSTANCE).await;
+            let took = started.elapsed();
+            // The certificate has to wait for the key, which may take a while here.
+            assert!(took < Duration::from_secs(15), "{took:?}: {error}");
+            assert_eq!((error.step(), error.status()), (place, Some(status)));
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_instance_that_does_not_exist_is_not_found() {
     let world = World::start().await;
     let error = failure(&world.connector(), "proj:europe-west1:nowhere").await;

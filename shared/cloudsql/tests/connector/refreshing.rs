@@ -128,6 +128,19 @@ async fn the_half_that_succeeded_is_kept_when_the_other_fails() {
 }
 
 #[tokio::test]
+async fn settings_that_came_before_the_certificate_was_refused_are_kept() {
+    let world = World::start().await;
+    let (connector, clock) = world.connector_with_clock();
+    world.inject(Fault::new(Step::Certificate, Effect::Status(403)));
+    let error = failure(&connector, INSTANCE).await;
+    assert_eq!(error.status(), Some(403));
+    // The refusal is remembered for some seconds.
+    clock.advance(Duration::from_secs(10));
+    connector.connect(INSTANCE).await.unwrap();
+    assert_eq!(world.asked(Step::ConnectSettings), 1);
+}
+
+#[tokio::test]
 async fn the_login_token_is_good_for_nothing_but_logging_in() {
     let world = World::start().await;
     world.connector().connect(INSTANCE).await.unwrap();
