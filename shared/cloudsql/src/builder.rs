@@ -11,7 +11,7 @@ use crate::{
     admin::AdminApi,
     clock::{Clock, SystemClock},
     connector::{Connector, Inner},
-    dns::Resolver,
+    dns::{GoogleNames, Resolver},
     error::Error,
     key::PendingKey,
     observe::{Event, Observer},
@@ -210,6 +210,7 @@ impl ConnectorBuilder {
             self.user_agent.as_deref(),
         )?;
         let means = Means {
+            google: GoogleNames::new(api.clone()),
             api,
             login: self.iam_login.then(|| Arc::clone(&tokens)),
             key,

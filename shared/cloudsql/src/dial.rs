@@ -38,9 +38,11 @@ impl Inner {
         }
         let target: Target = instance.parse()?;
         let refresher = self.refresher(&target, deadline).await?;
-        let session = match stale {
-            Some(stale) => refresher.renewed(stale, deadline).await?,
-            None => refresher.session(deadline).await?,
+        let (refresher, session) = if let Some(stale) = stale {
+            self.renewed(&target, refresher, stale, deadline).await?
+        } else {
+            let session = refresher.session(deadline).await?;
+            (refresher, session)
         };
         match self
             .open(&target, &refresher, &session, stale.is_none(), deadline)
@@ -49,12 +51,33 @@ impl Inner {
             Err(error) if stale.is_none() && is_worth_a_refresh(&error) => {
                 tracing::debug!(%error, "trying again with new settings and a new certificate");
                 // What is told is why there is no connection; a refresh that fails is a reason, too.
-                let renewed = refresher.renewed(&session, deadline).await?;
+                let (refresher, renewed) =
+                    self.renewed(&target, refresher, &session, deadline).await?;
                 self.open(&target, &refresher, &renewed, false, deadline)
                     .await
             }
             done => done,
         }
+    }
+
+    /// Another session than this, which did not work: of the same instance, or of the one that the
+    /// name leads to by now.
+    async fn renewed(
+        self: &Arc<Self>,
+        target: &Target,
+        refresher: Arc<Refresher>,
+        stale: &Arc<Session>,
+        deadline: Instant,
+    ) -> Result<(Arc<Refresher>, Arc<Session>), Error> {
+        let renewed = refresher.renewed(stale, deadline).await;
+        if let Target::Domain(_) = target {
+            let current = self.refresher(target, deadline).await?;
+            if !Arc::ptr_eq(&current, &refresher) {
+                let session = current.session(deadline).await?;
+                return Ok((current, session));
+            }
+        }
+        Ok((refresher, renewed?))
     }
 
     async fn open(

@@ -1,5 +1,6 @@
 //! From DNS names to instances.
 
+mod google;
 #[cfg(feature = "dns")]
 mod hickory;
 
@@ -9,11 +10,12 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    admin::AdminApi,
     error::{Error, ErrorKind, Step},
     instance::InstanceName,
 };
 
+pub(crate) use self::google::GoogleNames;
+use self::google::region_of;
 #[cfg(feature = "dns")]
 pub use self::hickory::DnsResolver;
 
@@ -77,11 +79,11 @@ pub(crate) fn system_resolver() -> Result<Arc<dyn Resolver>, Error> {
 const MOST_ALIASES: usize = 10;
 
 /// The instance that a domain leads to: the first of its texts, in order, that names one; else what
-/// the name that it is an alias of leads to. Names of Google's own are asked of the Admin API.
+/// the name that it is an alias of leads to. Names of Google's own have no records.
 pub(crate) async fn instance_behind(
     domain: &str,
     resolver: &dyn Resolver,
-    admin: &AdminApi,
+    google: &GoogleNames,
     deadline: Instant,
 ) -> Result<InstanceName, Error> {
     let mut name = normal(domain);
@@ -89,7 +91,7 @@ pub(crate) async fn instance_behind(
     let mut texts_seen = Vec::new();
     loop {
         if let Some(region) = region_of(&name) {
-            return admin.instance_of_dns_name(region, &name, deadline).await;
+            return google.instance(region, &name, deadline).await;
         }
         let texts = within(deadline, &name, resolver.txt(&name)).await?;
         let unanswered = match texts {
@@ -187,34 +189,13 @@ fn normal(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// The region in an instance's DNS name of Google's: `uid.hash.region.sql.goog` and its kin for
-/// private services access and Private Service Connect. Names in `global` are those of clusters,
-/// which have records like any other.
-fn region_of(name: &str) -> Option<&str> {
-    let labels: Vec<&str> = name.split('.').collect();
-    let [first, second, region, zone, "goog"] = *labels.as_slice() else {
-        return None;
-    };
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .chars()
-                .all(|it| it.is_ascii_alphanumeric() || it == '-')
-    };
-    let fits = matches!(zone, "sql" | "sql-psa" | "sql-psc")
-        && [first, second, region].into_iter().all(is_label)
-        && region != "global";
-    fits.then_some(region)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::HashMap, time::Duration};
 
     use super::*;
     use crate::{
+        admin::AdminApi,
         fake::{Answer, Fake},
         tokens::Fixed,
     };
@@ -266,13 +247,14 @@ mod tests {
         }
     }
 
-    fn api(endpoint: &str) -> AdminApi {
-        AdminApi::new(Some(endpoint), None, Arc::new(Fixed::new("t")), None, None).unwrap()
+    fn google(endpoint: &str) -> GoogleNames {
+        let tokens = Arc::new(Fixed::new("t"));
+        GoogleNames::new(AdminApi::new(Some(endpoint), None, tokens, None, None).unwrap())
     }
 
     async fn behind(domain: &str, zone: &Zone) -> Result<InstanceName, Error> {
         let deadline = Instant::now() + Duration::from_secs(5);
-        instance_behind(domain, zone, &api("http://127.0.0.1:1"), deadline).await
+        instance_behind(domain, zone, &google("http://127.0.0.1:1"), deadline).await
     }
 
     #[tokio::test]
@@ -371,29 +353,12 @@ mod tests {
         let fake = Fake::start([Answer::new(200, answer)]).await;
         let zone = Zone::default().cname("db.example.com", "abc.def.europe-west1.sql-psc.goog.");
         let deadline = Instant::now() + Duration::from_secs(5);
-        let found = instance_behind("db.example.com", &zone, &api(&fake.url("")), deadline).await;
+        let found =
+            instance_behind("db.example.com", &zone, &google(&fake.url("")), deadline).await;
         assert_eq!(found.unwrap().to_string(), "p:europe-west1:i");
         assert_eq!(
             fake.question(0).uri().path(),
             "/sql/v1beta4/locations/europe-west1/dns/abc.def.europe-west1.sql-psc.goog.:resolveConnectSettings"
         );
-    }
-
-    #[test]
-    fn the_region_is_the_third_label_of_googles_names() {
-        for (name, region) in [
-            ("a.b.us-central1.sql.goog", Some("us-central1")),
-            ("a.b.us-central1.sql-psa.goog", Some("us-central1")),
-            ("a.b.us-central1.sql-psc.goog", Some("us-central1")),
-            ("a.b.global.sql.goog", None),
-            ("a.b.us-central1.sql-xyz.goog", None),
-            ("a.us-central1.sql.goog", None),
-            ("x.a.b.us-central1.sql.goog", None),
-            ("-a.b.us-central1.sql.goog", None),
-            ("a.b.us-central1.sql.goog.example.com", None),
-            ("a.b_c.us-central1.sql.goog", None),
-        ] {
-            assert_eq!(region_of(name), region, "{name}");
-        }
     }
 }

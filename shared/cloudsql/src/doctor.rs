@@ -82,6 +82,7 @@ impl Walk<'_> {
         let inner = Arc::clone(&self.connector.0);
         let deadline = || tokio::time::Instant::now() + inner.means.timeout;
         let name = self.instance;
+        inner.means.google.forget_all();
 
         let target = self
             .step(Step::Configuration, async {

@@ -66,7 +66,7 @@ impl Inner {
         };
         let asked = timeout_at(
             deadline,
-            dns::instance_behind(domain, &*resolver, &self.means.api, deadline),
+            dns::instance_behind(domain, &*resolver, &self.means.google, deadline),
         );
         let answer = asked.await.unwrap_or_else(|_late| {
             Err(Error::new(

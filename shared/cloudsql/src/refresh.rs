@@ -32,6 +32,7 @@ use self::{
 use crate::{
     admin::AdminApi,
     clock::Clock,
+    dns::GoogleNames,
     error::{Error, ErrorKind, Step},
     instance::InstanceName,
     key::PendingKey,
@@ -83,6 +84,7 @@ const KEPT: Duration = Duration::from_mins(5);
 /// What refreshes are made with.
 pub(crate) struct Means {
     pub(crate) api: AdminApi,
+    pub(crate) google: GoogleNames,
     /// For automatic IAM login; `None` where users have passwords.
     pub(crate) login: Option<Arc<dyn TokenSource>>,
     pub(crate) key: PendingKey,
@@ -183,6 +185,7 @@ impl Refresher {
             .is_some_and(|current| Arc::ptr_eq(current, stale));
         if is_current && state.may_force(now) {
             state.forget(stale);
+            self.means.google.forget(&self.name);
         }
     }
 
@@ -200,6 +203,9 @@ impl Refresher {
             && now < *until
         {
             return Err(refusal.clone());
+        }
+        if state.current.is_some() {
+            self.means.google.forget(&self.name);
         }
         // Ends before its first caller stops waiting, so that who waited hears which step hung.
         let margin = Duration::from_millis(50);
@@ -273,6 +279,7 @@ impl Refresher {
             }
             Err(error) => {
                 tracing::warn!(%error, "settings and certificate could not be renewed");
+                self.means.google.forget(&self.name);
                 if let Some(current) = state.current.take().filter(|it| now < it.ends) {
                     // In the background mode it may be a long time before it is due.
                     let from = current.renew_from.max(now + PAUSE).min(current.ends);

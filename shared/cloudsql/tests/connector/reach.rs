@@ -1,8 +1,13 @@
 //! Which instances can be reached, and how: names, addresses, DNS, other people's quotas.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use cloudsql_connector::{Connector, DnsResolver, ErrorKind, IpType, Step as Place};
+use cloudsql_connector::{Connector, DnsResolver, ErrorKind, IpType, ManualClock, Step as Place};
+use futures_util::future::join_all;
 use nova_testkit::cloudsql::{
     CaMode, Connection, DnsName, Effect, Event, Fault, Options, Record, Step, WrongCertificate,
 };
@@ -264,6 +269,83 @@ async fn an_error_of_dns_closes_nothing_and_the_last_answer_holds() {
     world.inject(Fault::new(Step::Dns, Effect::Status(2)).times(1000));
     connector.connect(DOMAIN).await.unwrap();
     assert!(greet(&mut stream, USER).await.is_ok());
+}
+
+const GOOGLES: &str = "abc.def.europe-west1.sql.goog";
+
+async fn with_googles_name(ca_mode: CaMode) -> World {
+    World::with(Options {
+        ca_mode,
+        dns_names: vec![DnsName::new(Connection::Public, format!("{GOOGLES}."))],
+        ..Options::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn googles_own_names_are_asked_for_once_and_again_with_the_settings() {
+    let world = with_googles_name(CaMode::Cas).await;
+    world.cloud.set_token_lifetime(Duration::from_hours(12));
+    let clock = Arc::new(ManualClock::at(SystemTime::now()));
+    let connector = world
+        .builder()
+        .resolver(Arc::new(DnsResolver::at(world.cloud.dns())))
+        .clock(Arc::clone(&clock) as _)
+        .build()
+        .unwrap();
+    let all = join_all((0..16).map(|_| connector.connect(GOOGLES))).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert_eq!(world.asked(Step::ResolveSettings), 1);
+
+    world
+        .cloud
+        .set_certificate_lifetime(Duration::from_hours(3));
+    clock.advance(Duration::from_mins(57));
+    for _ in 0..3 {
+        connector.connect(GOOGLES).await.unwrap();
+    }
+    assert_eq!(
+        (
+            world.asked(Step::ConnectSettings),
+            world.asked(Step::ResolveSettings)
+        ),
+        (2, 2)
+    );
+}
+
+#[tokio::test]
+async fn googles_own_names_are_asked_for_again_when_the_instance_does_not_answer() {
+    let world = with_googles_name(CaMode::Cas).await;
+    let connector = by_name(&world);
+    connector.connect(GOOGLES).await.unwrap();
+    world.inject(Fault::new(Step::Tls, Effect::Drop));
+    connector.connect(GOOGLES).await.unwrap();
+    connector.connect(GOOGLES).await.unwrap();
+    assert_eq!(world.asked(Step::ResolveSettings), 2);
+    // An instance that is down does not use up the quota by its name either.
+    world.inject(Fault::new(Step::Tls, Effect::Drop).times(1000));
+    for _ in 0..20 {
+        failure(&connector, GOOGLES).await;
+    }
+    let asked = world.asked(Step::ResolveSettings);
+    assert!(asked <= 5, "{asked}");
+}
+
+#[tokio::test]
+async fn an_instance_that_took_over_a_name_of_googles_is_found_in_the_same_call() {
+    let world = with_googles_name(CaMode::Internal).await;
+    let connector = by_name(&world);
+    connector.connect(GOOGLES).await.unwrap();
+    world.instance.delete();
+    let second = "proj:europe-west1:second";
+    let options = Options {
+        ca_mode: CaMode::Internal,
+        dns_names: vec![DnsName::new(Connection::Public, format!("{GOOGLES}."))],
+        ..Options::default()
+    };
+    let _second = world.cloud.instance(second, options).await.unwrap();
+    let stream = connector.connect(GOOGLES).await.unwrap();
+    assert_eq!(stream.instance().to_string(), second);
 }
 
 #[tokio::test]
