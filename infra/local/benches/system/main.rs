@@ -14,8 +14,10 @@ mod report;
 
 use std::process::ExitCode;
 
+use rates::RATES;
+
 fn main() -> ExitCode {
-    // `cargo bench` passes `--bench`; whatever else is given names the part to run.
+    // `cargo bench` passes `--bench`; whatever else is given names the part to run, or one rate.
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
@@ -25,11 +27,13 @@ fn main() -> ExitCode {
         if runs("binaries") {
             binaries::measure()?;
         }
-        if runs("rates") {
+        let rates: Vec<_> = RATES.into_iter().filter(|rate| runs(rate)).collect();
+        let rates = if runs("rates") { RATES.into() } else { rates };
+        if !rates.is_empty() {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(rates::measure())?;
+            runtime.block_on(rates::measure(&rates))?;
         }
         anyhow::Ok(())
     };

@@ -11,13 +11,18 @@ use crate::{
     report::percentile,
 };
 
-/// Runs a script of `sql/` as a login, with prepared statements.
-pub(crate) async fn run(database: &Database, login: &str, script: &str) -> Result<Load> {
+/// Runs a script of `sql/` as a login, with prepared statements and a variable `urls`.
+pub(crate) async fn run(
+    database: &Database,
+    login: &str,
+    script: &str,
+    urls: &str,
+) -> Result<Load> {
     let pgbench = Binaries::find()?.tool("pgbench");
     let pgbench = pgbench.context("pgbench is missing: it comes with postgresql-contrib")?;
     let sql = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("benches/system/sql")
-        .join(script);
+        .join(format!("{script}.sql"));
     let folder = std::env::temp_dir().join(format!("nova-pgbench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let clients = CLIENTS.to_string();
@@ -32,6 +37,7 @@ pub(crate) async fn run(database: &Database, login: &str, script: &str) -> Resul
                 "--client",
                 &clients,
             ])
+            .arg(format!("--define=urls={urls}"))
             .args(["--time", &duration.as_secs().max(1).to_string(), "--file"])
             .arg(&sql)
             .arg(database.url_as(login))

@@ -26,6 +26,9 @@ use crate::{
     report::{median, say, write},
 };
 
+/// What is measured, in this order.
+pub(crate) const RATES: [&str; 4] = ["upload", "extract", "download", "charge"];
+
 /// Rounds of ours and theirs in turn; the medians are told.
 const ROUNDS: usize = 3;
 
@@ -42,36 +45,22 @@ struct Figures {
     ratio: f64,
 }
 
-pub(crate) async fn measure() -> Result<()> {
+pub(crate) async fn measure(rates: &[&'static str]) -> Result<()> {
     let system = System::start().await?;
     say("                per second  p50 ms  p99 ms   pgbench: per second  p50 ms  p99 ms   ratio");
     let mut all = Vec::new();
-    for (what, step, login, script) in [
-        ("upload", system.upload(), "upload@nova.local", "upload.sql"),
-        (
-            "extract",
-            system.extract(),
-            "research@nova.local",
-            "extract.sql",
-        ),
-        (
-            "download",
-            system.download(),
-            "download@nova.local",
-            "download.sql",
-        ),
-        (
-            "charge",
-            system.charge(),
-            "research@nova.local",
-            "charge.sql",
-        ),
-    ] {
+    for &what in rates {
+        let (step, login) = match what {
+            "upload" => (system.upload(), "upload@nova.local"),
+            "extract" => (system.extract(), "research@nova.local"),
+            "download" => (system.download(), "download@nova.local"),
+            _ => (system.charge(), "research@nova.local"),
+        };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             ours.push(load::run(Arc::clone(&step)).await.context(what)?);
             theirs.push(
-                pgbench::run(&system.database, login, script)
+                pgbench::run(&system.database, login, what, &system.urls)
                     .await
                     .context(what)?,
             );
@@ -126,6 +115,8 @@ struct System {
     database: Database,
     /// One article and one token for each client.
     articles: Arc<Vec<(Uuid, String)>>,
+    /// What extraction finds in them, as JSON.
+    urls: String,
     caller: Caller,
     store: Store,
 }
@@ -141,11 +132,7 @@ impl System {
         let database = server.database("nova", nova_local::migrated).await;
         let objects = objects::Config::default();
         let mut settings = BTreeMap::new();
-        for (name, value) in [
-            ("MONTHLY_TOOL_CALL_LIMIT", "0"),
-            ("LOG_LEVEL", "error"),
-            ("DB_POOL_MAX", "16"),
-        ] {
+        for (name, value) in [("MONTHLY_TOOL_CALL_LIMIT", "0"), ("LOG_LEVEL", "error")] {
             settings.insert(name.to_owned(), value.to_owned());
         }
         let local = Local::start(Parts {
@@ -170,11 +157,15 @@ impl System {
             for_pgbench(&database, client, article).await?;
             articles.push((article, token));
         }
+        let urls = sqlx::query_scalar("SELECT extracted_urls::text FROM articles LIMIT 1")
+            .fetch_one(&database.pool())
+            .await?;
         let store = Store::new(database.pool_as("research@nova.local"));
         Ok(Self {
             local,
             database,
             articles: Arc::new(articles),
+            urls,
             caller,
             store,
         })
@@ -292,7 +283,7 @@ impl Caller {
     }
 }
 
-/// A copy of the article under an id that pgbench can compute, and what extraction stores.
+/// A copy of the article under an id that pgbench can compute.
 async fn for_pgbench(database: &Database, client: usize, article: Uuid) -> Result<()> {
     let pool = database.pool();
     sqlx::query(
@@ -303,13 +294,6 @@ async fn for_pgbench(database: &Database, client: usize, article: Uuid) -> Resul
     )
     .bind(i64::try_from(client)?)
     .bind(article)
-    .execute(&pool)
-    .await?;
-    sqlx::raw_sql(
-        "CREATE TABLE IF NOT EXISTS bench_extraction AS
-           SELECT extracted_urls FROM articles WHERE extracted_urls IS NOT NULL LIMIT 1;
-         GRANT SELECT ON bench_extraction TO PUBLIC",
-    )
     .execute(&pool)
     .await?;
     pool.close().await;

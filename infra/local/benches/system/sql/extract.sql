@@ -1,5 +1,6 @@
 -- What one call of extract_guidelines_urls says to the database; the statements and their names are
--- nova-store's. The article of each client was made beforehand.
+-- nova-store's. The article of each client was made beforehand;
+-- `urls` is what the tool found in it, as the JSON text that it sends.
 \set call random(1, 281474976710655)
 \startpipeline
 BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -26,7 +27,7 @@ SELECT set_config('app.user_id', 'u' || :client_id, true), set_config('app.tool'
 \endpipeline
 -- articles: save extracted urls
 UPDATE articles a
-   SET extracted_urls = (SELECT extracted_urls FROM bench_extraction),
+   SET extracted_urls = :urls::jsonb,
        status = CASE WHEN EXISTS (SELECT 1 FROM article_status_transitions t
                                    WHERE t.from_status = a.status AND t.to_status = 'extracting_urls')
                      THEN 'extracting_urls' ELSE a.status END
