@@ -22,22 +22,20 @@ pub struct Tenant {
 impl Tenant {
     /// `BEGIN` and the settings that row level security reads, as one batch of the simple
     /// protocol: one round trip instead of two. The settings are local to the transaction, so
-    /// that a pooled connection carries nothing over to the next user.
+    /// that a pooled connection carries nothing over to the next user. `SET` needs neither a plan
+    /// nor an executor, and no row comes back: half of what `SELECT set_config(…)` costs.
     pub(crate) async fn begin(
         pool: &PgPool,
         user: &UserId,
         call: Option<(&str, Uuid)>,
     ) -> Result<Self, Error> {
-        let call = call.map_or_else(String::new, |(tool, id)| {
-            let tool = literal(tool);
-            format!(
-                ", set_config('app.tool', {tool}, true), set_config('app.call_id', '{id}', true)"
-            )
-        });
         let user_id = literal(user.as_str());
-        let batch = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('app.user_id', {user_id}, true){call}"
-        );
+        let mut batch =
+            format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.user_id = {user_id}");
+        if let Some((tool, id)) = call {
+            let tool = literal(tool);
+            batch += &format!("; SET LOCAL app.tool = {tool}; SET LOCAL app.call_id = '{id}'");
+        }
         let transaction = pool.begin_with(AssertSqlSafe(batch)).await?;
         Ok(Self {
             user: user.clone(),
@@ -95,5 +93,5 @@ pub(crate) fn watch<'a, T>(
 /// A string constant that means the same whatever the server's settings: the simple protocol
 /// has no parameters.
 fn literal(text: &str) -> String {
-    format!(" E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
