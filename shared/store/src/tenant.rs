@@ -29,13 +29,14 @@ impl Tenant {
         user: &UserId,
         call: Option<(&str, Uuid)>,
     ) -> Result<Self, Error> {
-        let user_id = literal(user.as_str());
-        let mut batch =
-            format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.user_id = {user_id}");
-        if let Some((tool, id)) = call {
+        let call = call.map_or_else(String::new, |(tool, id)| {
             let tool = literal(tool);
-            batch += &format!("; SET LOCAL app.tool = {tool}; SET LOCAL app.call_id = '{id}'");
-        }
+            format!("; SET LOCAL app.tool = {tool}; SET LOCAL app.call_id = '{id}'")
+        });
+        let user_id = literal(user.as_str());
+        let batch = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.user_id = {user_id}{call}"
+        );
         let transaction = pool.begin_with(AssertSqlSafe(batch)).await?;
         Ok(Self {
             user: user.clone(),
