@@ -47,6 +47,10 @@ pub enum Event<'a> {
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn event(&self, event: Event<'_>);
+
+    /// So many bytes came from a server, and so many went to one, without TLS. This is called at each
+    /// read and write of every connection: it must do next to nothing.
+    fn moved(&self, _received: u64, _sent: u64) {}
 }
 
 /// Counts what happens; read it with [`Counters::snapshot`].
@@ -86,9 +90,9 @@ pub struct Snapshot {
     pub refresh_failures: u64,
     /// Connections that are open now.
     pub open: u64,
-    /// Bytes from servers, in connections that have ended.
+    /// Bytes from servers, those of open connections included.
     pub received: u64,
-    /// Bytes to servers, in connections that have ended.
+    /// Bytes to servers, those of open connections included.
     pub sent: u64,
 }
 
@@ -123,10 +127,14 @@ impl Observer for Counters {
             }
             Event::Refreshed { error: None, .. } => add(&self.refreshes, 1),
             Event::Refreshed { error: Some(_), .. } => add(&self.refresh_failures, 1),
-            Event::Closed { received, sent, .. } => {
-                add(&self.closed, 1);
-                add(&self.received, received);
-                add(&self.sent, sent);
+            Event::Closed { .. } => add(&self.closed, 1),
+        }
+    }
+
+    fn moved(&self, received: u64, sent: u64) {
+        for (counter, more) in [(&self.received, received), (&self.sent, sent)] {
+            if more > 0 {
+                counter.fetch_add(more, Ordering::Relaxed);
             }
         }
     }
@@ -135,5 +143,9 @@ impl Observer for Counters {
 impl<T: Observer + ?Sized> Observer for std::sync::Arc<T> {
     fn event(&self, event: Event<'_>) {
         (**self).event(event);
+    }
+
+    fn moved(&self, received: u64, sent: u64) {
+        (**self).moved(received, sent);
     }
 }

@@ -77,6 +77,15 @@ impl Stream {
             refresher.distrust(&self.session);
         }
     }
+
+    fn count(&mut self, received: usize, sent: usize) {
+        let [received, sent] = [received, sent].map(|it| u64::try_from(it).unwrap_or(u64::MAX));
+        if received > 0 || sent > 0 {
+            self.received = self.received.saturating_add(received);
+            self.sent = self.sent.saturating_add(sent);
+            self.observer.moved(received, sent);
+        }
+    }
 }
 
 impl fmt::Debug for Stream {
@@ -95,10 +104,6 @@ impl Drop for Stream {
     }
 }
 
-fn count(total: &mut u64, more: usize) {
-    *total = total.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
-}
-
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -111,7 +116,7 @@ impl AsyncRead for Stream {
         if self.received == 0 && done.is_err() {
             self.refused();
         }
-        count(&mut self.received, more);
+        self.count(more, 0);
         Poll::Ready(done)
     }
 }
@@ -123,7 +128,8 @@ impl AsyncWrite for Stream {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let done = ready!(Pin::new(&mut self.tls).poll_write(context, data));
-        count(&mut self.sent, *done.as_ref().unwrap_or(&0));
+        let more = done.as_ref().copied().unwrap_or(0);
+        self.count(0, more);
         Poll::Ready(done)
     }
 

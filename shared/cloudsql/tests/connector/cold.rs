@@ -6,7 +6,7 @@ use cloudsql_connector::Refresh;
 use futures_util::future::join_all;
 use nova_testkit::cloudsql::{Effect, Fault, Step};
 
-use crate::support::{INSTANCE, World};
+use crate::support::{INSTANCE, USER, World, greet};
 
 #[tokio::test]
 async fn nothing_is_asked_before_the_first_connection() {
@@ -33,6 +33,19 @@ async fn sixty_four_first_connections_at_once_make_one_refresh() {
     // One for the Admin API, one for the login.
     assert_eq!(world.asked(Step::Token), 2);
     assert_eq!((world.count().refreshes, world.count().open), (1, 64));
+}
+
+#[tokio::test]
+async fn bytes_are_counted_while_a_connection_is_open() {
+    let world = World::start().await;
+    let mut stream = world.connector().connect(INSTANCE).await.unwrap();
+    greet(&mut stream, USER).await.unwrap();
+    let during = world.count();
+    assert_eq!((during.open, during.received > 0), (1, true));
+    assert!(during.sent > 30, "{during:?}");
+    drop(stream);
+    let after = world.count();
+    assert_eq!((after.received, after.sent), (during.received, during.sent));
 }
 
 #[tokio::test]
