@@ -127,9 +127,11 @@ struct Made {
 impl PendingKey {
     pub(crate) fn start() -> Self {
         let (made, pending) = watch::channel(None);
+        // Made here: the other thread has no subscriber of the caller's, nor its span.
+        let span = tracing::debug_span!("key");
         let make = move || {
             let started = std::time::Instant::now();
-            let key = ClientKey::generate().map(Arc::new);
+            let key = span.in_scope(ClientKey::generate).map(Arc::new);
             let took = started.elapsed();
             // Nobody waits any more when the connector is gone.
             made.send_replace(Some(Made { key, took }));
@@ -161,8 +163,15 @@ impl PendingKey {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Mutex;
+
     use aws_lc_rs::signature::UnparsedPublicKey;
+    use tracing::{
+        Metadata, Subscriber,
+        span::{Attributes, Id, Record},
+    };
+
+    use super::*;
 
     #[tokio::test]
     async fn a_key_signs_what_its_public_half_verifies() {
@@ -181,6 +190,42 @@ mod tests {
         );
         assert!(public.verify(b"hello", &signed).is_ok());
         assert!(public.verify(b"hullo", &signed).is_err());
+    }
+
+    /// Writes down which spans were entered, on whichever thread.
+    #[derive(Clone, Default)]
+    struct Spans(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Subscriber for Spans {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+            let mut names = self.0.lock().unwrap();
+            names.push(attributes.metadata().name());
+            Id::from_u64(u64::try_from(names.len()).unwrap())
+        }
+
+        fn enter(&self, span: &Id) {
+            let mut names = self.0.lock().unwrap();
+            let index = usize::try_from(span.into_u64()).unwrap() - 1;
+            let name = names[index];
+            names.push(name);
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[tokio::test]
+    async fn how_long_the_key_took_is_seen_in_a_span() {
+        let spans = Spans::default();
+        let pending = tracing::subscriber::with_default(spans.clone(), PendingKey::start);
+        pending.wait().await.unwrap();
+        assert_eq!(*spans.0.lock().unwrap(), ["key", "key"]);
     }
 
     #[tokio::test]
