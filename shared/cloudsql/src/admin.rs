@@ -406,7 +406,7 @@ impl Failure {
         };
         let error = Error::new(refusal.kind(), step, refusal.said(host))
             .answer(refusal.status, refusal.reason())
-            .retry_after(asked);
+            .asked_to_wait(asked);
         Self {
             error,
             refusal: Some(refusal),

@@ -1,6 +1,7 @@
 //! How a connector is set up.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -230,6 +231,25 @@ impl ConnectorBuilder {
             domains: Mutex::default(),
             registry: Registry::new(),
         })))
+    }
+}
+
+/// Without the sources of tokens, which have secrets.
+impl fmt::Debug for ConnectorBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ConnectorBuilder")
+            .field("iam_login", &self.iam_login)
+            .field("refresh", &self.refresh)
+            .field("ip_type", &self.ip_type)
+            .field("timeout", &self.timeout)
+            .field("endpoint", &self.endpoint)
+            .field("universe_domain", &self.universe_domain)
+            .field("quota_project", &self.quota_project)
+            .field("user_agent", &self.user_agent)
+            .field("failover_period", &self.failover_period)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
     }
 }
 

@@ -148,7 +148,7 @@ impl Error {
     }
 
     #[must_use]
-    pub(crate) fn retry_after(self, pause: Option<Duration>) -> Self {
+    pub(crate) fn asked_to_wait(self, pause: Option<Duration>) -> Self {
         self.with(|inner| inner.retry_after = pause)
     }
 
@@ -207,17 +207,14 @@ impl Error {
         self.0.remedy.as_deref()
     }
 
-    /// How long Google asked to wait.
-    pub fn wait(&self) -> Option<Duration> {
+    /// How long Google asked to wait (`Retry-After`), when it did.
+    pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.0.kind,
-            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Quota | ErrorKind::Protocol
-        )
+        self.0.kind.is_retryable()
     }
 
     /// Step and kind in one word, such as `tls/identity`: for logs and counters.

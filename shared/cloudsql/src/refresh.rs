@@ -288,7 +288,7 @@ impl Refresher {
                     return Ok(paused);
                 }
                 // A quota that is used up is a refusal, too, for as long as Google says.
-                let pause = match (error.kind(), error.wait()) {
+                let pause = match (error.kind(), error.retry_after()) {
                     (ErrorKind::Quota, Some(asked)) => {
                         Some(asked.clamp(REFUSAL, Duration::from_mins(1)))
                     }

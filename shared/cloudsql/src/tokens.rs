@@ -153,9 +153,9 @@ impl TokenError {
         self
     }
 
-    /// Says what to do about it.
+    /// Says what to do about it: [`TokenError::hint`].
     #[must_use]
-    pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
+    pub fn with_hint(self, remedy: impl Into<String>) -> Self {
         self.with(|inner| inner.remedy = Some(remedy.into()))
     }
 
@@ -315,7 +315,7 @@ mod tests {
     fn an_error_keeps_kind_answer_remedy_and_cause_on_its_way_to_the_caller() {
         let error = TokenError::new(ErrorKind::Denied, "the key was refused")
             .with_answer(400, Some("invalid_grant".to_owned()))
-            .with_remedy("make a new key")
+            .with_hint("make a new key")
             .with_source("why");
         let error = Error::from(error);
         assert_eq!(

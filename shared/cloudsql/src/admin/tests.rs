@@ -151,7 +151,7 @@ async fn a_wait_beyond_the_deadline_is_told_at_once() {
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(fake.asked(), 1);
     assert_eq!(error.kind(), ErrorKind::Quota);
-    assert_eq!(error.wait(), Some(Duration::from_mins(1)));
+    assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
     assert!(error.hint().unwrap().contains("quota"));
 }
 

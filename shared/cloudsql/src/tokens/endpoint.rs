@@ -67,7 +67,7 @@ pub(super) async fn ask(
                 let text = format!("{host} gave no answer to the question for an access token");
                 let remedy = format!("check that this network reaches {host}");
                 let error = TokenError::new(ErrorKind::Unavailable, text)
-                    .with_remedy(remedy)
+                    .with_hint(remedy)
                     .with_source(error);
                 (true, Failure::Other(error))
             }
@@ -109,7 +109,7 @@ pub(super) fn refused(host: &str, refusal: &Refusal, remedy: Option<String>) -> 
     let error =
         TokenError::new(kind, refusal.said(host)).with_answer(refusal.status, refusal.reason());
     match remedy {
-        Some(remedy) => error.with_remedy(remedy),
+        Some(remedy) => error.with_hint(remedy),
         None => error,
     }
 }

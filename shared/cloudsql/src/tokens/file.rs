@@ -50,7 +50,7 @@ pub(super) fn cannot_be_read(path: &Path) -> TokenError {
         ErrorKind::Configuration,
         format!("the credentials in {} cannot be read", path.display()),
     )
-    .with_remedy("check GOOGLE_APPLICATION_CREDENTIALS and who may read the file")
+    .with_hint("check GOOGLE_APPLICATION_CREDENTIALS and who may read the file")
 }
 
 /// The reason is told without its text, which could be a secret.
@@ -63,7 +63,7 @@ pub(super) fn unfit(what: &str, error: &serde_json::Error) -> TokenError {
             error.column()
         ),
     )
-    .with_remedy("download or make the credentials again")
+    .with_hint("download or make the credentials again")
 }
 
 fn credentials(
@@ -95,7 +95,7 @@ fn credentials(
             ErrorKind::Configuration,
             format!("credentials of the type {other:?} do not work here"),
         )
-        .with_remedy(
+        .with_hint(
             "use service_account, authorized_user or impersonated_service_account, or run where \
              there is a metadata server",
         )),

@@ -80,7 +80,7 @@ impl Impersonated {
                     ErrorKind::Configuration,
                     format!("service_account_impersonation_url is {url:?}"),
                 )
-                .with_remedy("it must end in /serviceAccounts/EMAIL:generateAccessToken")
+                .with_hint("it must end in /serviceAccounts/EMAIL:generateAccessToken")
             })?;
         Ok(Self {
             url: url.to_owned(),

@@ -111,7 +111,7 @@ fn account(text: &str) -> Result<gcp_auth::CustomServiceAccount, TokenError> {
             ErrorKind::Configuration,
             "the private key of the service account cannot be read",
         )
-        .with_remedy("make a new key: gcloud iam service-accounts keys create")
+        .with_hint("make a new key: gcloud iam service-accounts keys create")
     })
 }
 

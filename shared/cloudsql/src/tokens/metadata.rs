@@ -59,11 +59,10 @@ impl MetadataServer {
                         .then(|| "attach a service account to this machine or service".to_owned());
                     endpoint::refused("the metadata server", &refusal, remedy)
                 }
-                Failure::Other(error) if error.kind() == ErrorKind::Unavailable => error
-                    .with_remedy(
-                        "outside Google Cloud, set GOOGLE_APPLICATION_CREDENTIALS or run \
+                Failure::Other(error) if error.kind() == ErrorKind::Unavailable => error.with_hint(
+                    "outside Google Cloud, set GOOGLE_APPLICATION_CREDENTIALS or run \
                      gcloud auth application-default login",
-                    ),
+                ),
                 Failure::Other(error) => error,
             })
     }

@@ -1,8 +1,11 @@
 //! What goes wrong between here and an instance, and what the caller hears of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use cloudsql_connector::{ErrorKind, Step as Place};
+use cloudsql_connector::{ErrorKind, Step as Place, tokens::Fixed};
 use nova_testkit::cloudsql::{Effect, Fault, Step};
 
 use crate::support::{INSTANCE, World, failure};
@@ -38,7 +41,10 @@ async fn a_wait_that_is_longer_than_the_deadline_is_told_at_once() {
     let started = Instant::now();
     let error = failure(&world.connector(), INSTANCE).await;
     assert!(started.elapsed() < Duration::from_secs(5));
-    assert_eq!((error.kind(), error.wait()), (ErrorKind::Quota, Some(wait)));
+    assert_eq!(
+        (error.kind(), error.retry_after()),
+        (ErrorKind::Quota, Some(wait))
+    );
     assert!(error.is_retryable());
 }
 
@@ -215,7 +221,12 @@ async fn no_secret_is_in_an_error_or_in_debug_output() {
         .tokens()
         .token(&["https://www.googleapis.com/auth/sqlservice.login"]);
     let token = token.await.unwrap();
-    let shown = format!("{connector:?} {stream:?} {token:?}");
+    let builder = world
+        .builder()
+        .tokens(Arc::new(Fixed::new(token.secret())))
+        .quota_project("payer");
+    let shown = format!("{connector:?} {stream:?} {token:?} {builder:?}");
     assert!(!shown.contains(token.secret()), "{shown}");
+    assert!(shown.contains("payer"), "{shown}");
     assert!(!shown.contains("BEGIN"), "{shown}");
 }
