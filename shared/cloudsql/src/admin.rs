@@ -71,23 +71,17 @@ enum Then {
 }
 
 impl AdminApi {
-    /// The default `endpoint` is `https://sqladmin.` and the universe's domain, which is
-    /// `googleapis.com` by default. `user_agent` is added to this crate's own.
+    /// The default `endpoint` is `https://sqladmin.` and the universe's domain. `user_agent` is added to this crate's own.
     pub(crate) fn new(
         endpoint: Option<&str>,
-        universe_domain: Option<&str>,
+        universe_domain: &str,
         tokens: Arc<dyn TokenSource>,
         quota_project: Option<String>,
         user_agent: Option<&str>,
     ) -> Result<Self, Error> {
         let refused = |message| Error::new(ErrorKind::Configuration, Step::Configuration, message);
         let endpoint = endpoint.map_or_else(
-            || {
-                format!(
-                    "https://sqladmin.{}",
-                    universe_domain.unwrap_or("googleapis.com")
-                )
-            },
+            || format!("https://sqladmin.{universe_domain}"),
             |endpoint| endpoint.trim_end_matches('/').to_owned(),
         );
         let uri = endpoint.parse::<Uri>().ok();

@@ -13,13 +13,13 @@ use crate::{
     clock::{Clock, SystemClock},
     connector::{Connector, Inner},
     dns::{GoogleNames, Resolver},
-    error::Error,
+    error::{Error, ErrorKind, Step},
     key::PendingKey,
     observe::{Event, Observer},
     refresh::{Means, Refresh},
     settings::IpType,
     stream::Registry,
-    tokens::{CachedTokens, TokenSource},
+    tokens::{CachedTokens, GOOGLES_UNIVERSE, TokenSource},
 };
 
 /// Settings of a [`Connector`].
@@ -124,7 +124,7 @@ impl ConnectorBuilder {
     }
 
     /// The domain of Google's services in another cloud of its kind (`GOOGLE_CLOUD_UNIVERSE_DOMAIN`,
-    /// else `googleapis.com`).
+    /// else `googleapis.com`). Credentials in a file must be for the same.
     #[must_use]
     pub fn universe_domain(mut self, domain: impl Into<String>) -> Self {
         self.universe_domain = Some(domain.into());
@@ -200,11 +200,21 @@ impl ConnectorBuilder {
             .provider
             .or_else(|| CryptoProvider::get_default().cloned())
             .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+        let universe = self
+            .universe_domain
+            .or_else(|| variable("GOOGLE_CLOUD_UNIVERSE_DOMAIN"))
+            .unwrap_or_else(|| GOOGLES_UNIVERSE.to_owned());
+        if let Some(theirs) = tokens.universe_domain().filter(|it| *it != universe) {
+            let message = format!("the credentials are for {theirs}, the connector for {universe}");
+            return Err(
+                Error::new(ErrorKind::Configuration, Step::Configuration, message).remedy(format!(
+                    "use credentials of {universe}, or set GOOGLE_CLOUD_UNIVERSE_DOMAIN={theirs}"
+                )),
+            );
+        }
         let api = AdminApi::new(
             self.endpoint.as_deref(),
-            self.universe_domain
-                .or_else(|| variable("GOOGLE_CLOUD_UNIVERSE_DOMAIN"))
-                .as_deref(),
+            &universe,
             Arc::clone(&tokens),
             self.quota_project
                 .or_else(|| variable("GOOGLE_CLOUD_QUOTA_PROJECT")),

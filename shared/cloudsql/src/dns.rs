@@ -249,7 +249,9 @@ mod tests {
 
     fn google(endpoint: &str) -> GoogleNames {
         let tokens = Arc::new(Fixed::new("t"));
-        GoogleNames::new(AdminApi::new(Some(endpoint), None, tokens, None, None).unwrap())
+        GoogleNames::new(
+            AdminApi::new(Some(endpoint), "googleapis.com", tokens, None, None).unwrap(),
+        )
     }
 
     async fn behind(domain: &str, zone: &Zone) -> Result<InstanceName, Error> {

@@ -52,6 +52,9 @@ pub const LOGIN_SCOPE: &str = "https://www.googleapis.com/auth/sqlservice.login"
 /// What covers all of Google Cloud's services.
 pub const CLOUD_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
+/// The domain of Google's own cloud, which credentials are for that name none.
+pub(crate) const GOOGLES_UNIVERSE: &str = "googleapis.com";
+
 /// Where access tokens come from.
 pub trait TokenSource: Send + Sync + 'static {
     /// A token for these scopes that is valid now.
@@ -65,6 +68,12 @@ pub trait TokenSource: Send + Sync + 'static {
 
     /// The project that the credentials name for quota and billing.
     fn quota_project(&self) -> Option<String> {
+        None
+    }
+
+    /// The domain of the cloud that the credentials are for, such as `googleapis.com`, where they are
+    /// for one only. A connector to another one refuses them.
+    fn universe_domain(&self) -> Option<String> {
         None
     }
 
@@ -83,6 +92,10 @@ impl<S: TokenSource + ?Sized> TokenSource for Arc<S> {
 
     fn quota_project(&self) -> Option<String> {
         (**self).quota_project()
+    }
+
+    fn universe_domain(&self) -> Option<String> {
+        (**self).universe_domain()
     }
 
     fn forget(&self, refused: &Token) {

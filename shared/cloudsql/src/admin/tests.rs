@@ -29,7 +29,14 @@ fn api(fake: &Fake) -> AdminApi {
 
 fn api_with(fake: &Fake, tokens: Arc<dyn TokenSource>) -> AdminApi {
     let payer = Some("payer".to_owned());
-    AdminApi::new(Some(&fake.url("/")), None, tokens, payer, Some("app/1")).unwrap()
+    AdminApi::new(
+        Some(&fake.url("/")),
+        "googleapis.com",
+        tokens,
+        payer,
+        Some("app/1"),
+    )
+    .unwrap()
 }
 
 fn soon() -> Instant {
@@ -334,15 +341,8 @@ async fn the_address_follows_the_universe_unless_it_is_said() {
         let tokens = Arc::new(Fixed::new("t"));
         AdminApi::new(endpoint, universe, tokens, None, None).map(|api| api.endpoint)
     };
-    assert_eq!(api(None, None).unwrap(), "https://sqladmin.googleapis.com");
-    assert_eq!(
-        api(None, Some("u.goog")).unwrap(),
-        "https://sqladmin.u.goog"
-    );
-    assert_eq!(
-        api(Some("http://h:1/x/"), Some("u")).unwrap(),
-        "http://h:1/x"
-    );
+    assert_eq!(api(None, "u.goog").unwrap(), "https://sqladmin.u.goog");
+    assert_eq!(api(Some("http://h:1/x/"), "u").unwrap(), "http://h:1/x");
     for bad in [
         "sqladmin.googleapis.com",
         "ftp://x",
@@ -350,6 +350,6 @@ async fn the_address_follows_the_universe_unless_it_is_said() {
         "",
         "http://x?y",
     ] {
-        assert!(api(Some(bad), None).is_err(), "{bad}");
+        assert!(api(Some(bad), "u").is_err(), "{bad}");
     }
 }

@@ -161,6 +161,10 @@ impl TokenSource for CachedTokens {
         self.source.quota_project()
     }
 
+    fn universe_domain(&self) -> Option<String> {
+        self.source.universe_domain()
+    }
+
     fn forget(&self, refused: &Token) {
         let slots: Vec<_> = {
             let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::error::ErrorKind;
 
-use super::{AuthorizedUser, CachedTokens, Impersonated, KeyFile, TokenError, TokenSource};
+use super::{
+    AuthorizedUser, CachedTokens, GOOGLES_UNIVERSE, Impersonated, KeyFile, TokenError, TokenSource,
+};
 
 /// What all kinds of credentials have.
 #[derive(Deserialize)]
@@ -64,6 +66,14 @@ pub(super) fn unfit(what: &str, error: &serde_json::Error) -> TokenError {
         ),
     )
     .with_hint("download or make the credentials again")
+}
+
+/// What a file's `universe_domain` means.
+pub(super) fn universe(named: Option<&str>) -> String {
+    named
+        .filter(|it| !it.is_empty())
+        .unwrap_or(GOOGLES_UNIVERSE)
+        .to_owned()
 }
 
 fn credentials(

@@ -193,6 +193,10 @@ impl TokenSource for Impersonated {
             .clone()
             .or_else(|| self.source.quota_project())
     }
+
+    fn universe_domain(&self) -> Option<String> {
+        self.source.universe_domain()
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ const LIFE: Duration = Duration::from_hours(1);
 pub struct KeyFile {
     place: Place,
     email: String,
+    universe: String,
     http: Http,
 }
 
@@ -55,6 +56,7 @@ struct Key {
     client_email: String,
     token_uri: String,
     private_key_id: Option<String>,
+    universe_domain: Option<String>,
 }
 
 impl Key {
@@ -88,6 +90,7 @@ impl KeyFile {
         Ok(Self {
             place,
             email: key.client_email,
+            universe: file::universe(key.universe_domain.as_deref()),
             http: Http::plain(),
         })
     }
@@ -180,6 +183,10 @@ impl TokenSource for KeyFile {
 
     fn principal(&self) -> BoxFuture<'_, Option<String>> {
         Box::pin(std::future::ready(Some(self.email.clone())))
+    }
+
+    fn universe_domain(&self) -> Option<String> {
+        Some(self.universe.clone())
     }
 }
 

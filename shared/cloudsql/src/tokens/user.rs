@@ -29,6 +29,7 @@ struct Credentials {
     token_uri: Option<String>,
     account: Option<String>,
     quota_project_id: Option<String>,
+    universe_domain: Option<String>,
 }
 
 impl AuthorizedUser {
@@ -90,6 +91,10 @@ impl TokenSource for AuthorizedUser {
 
     fn quota_project(&self) -> Option<String> {
         self.credentials.quota_project_id.clone()
+    }
+
+    fn universe_domain(&self) -> Option<String> {
+        Some(file::universe(self.credentials.universe_domain.as_deref()))
     }
 }
 

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cloudsql_connector::{Connector, DnsResolver, ErrorKind, IpType, ManualClock, Step as Place};
+use cloudsql_connector::{
+    Connector, DnsResolver, ErrorKind, IpType, ManualClock, Step as Place, tokens,
+};
 use futures_util::future::join_all;
 use nova_testkit::cloudsql::{
     CaMode, Connection, DnsName, Effect, Event, Fault, Options, Record, Step, WrongCertificate,
@@ -365,11 +367,40 @@ async fn the_quota_project_and_the_user_agent_are_told() {
 }
 
 #[tokio::test]
+async fn credentials_of_another_universe_are_refused_before_they_are_shown_to_anybody() {
+    let world = World::start().await;
+    let refused = |builder: cloudsql_connector::ConnectorBuilder| {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        error.to_string()
+    };
+    let said = refused(world.builder().universe_domain("apis.example"));
+    assert!(
+        said.contains("the credentials are for googleapis.com, the connector for apis.example"),
+        "{said}"
+    );
+    let user = std::fs::read_to_string(world.cloud.user_file()).unwrap();
+    let of = |domain: &str| {
+        let text = user.replace("googleapis.com", domain);
+        Arc::new(tokens::AuthorizedUser::from_json(&text).unwrap())
+    };
+    let said = refused(world.builder().tokens(of("apis.example")));
+    assert!(
+        said.contains("GOOGLE_CLOUD_UNIVERSE_DOMAIN=apis.example"),
+        "{said}"
+    );
+    let builder = world.builder().tokens(of("apis.example"));
+    builder.universe_domain("apis.example").build().unwrap();
+    // A file that names none is of Google's own.
+    world.builder().tokens(of("")).build().unwrap();
+    assert!(world.cloud.journal().is_empty());
+}
+
+#[tokio::test]
 async fn the_metadata_server_is_asked_for_tokens_of_the_right_scopes() {
     let world = World::start().await;
-    let tokens =
-        cloudsql_connector::tokens::MetadataServer::new(Some(&world.cloud.metadata_host()));
-    let connector = world.builder().tokens(Arc::new(tokens)).build().unwrap();
+    let server = tokens::MetadataServer::new(Some(&world.cloud.metadata_host()));
+    let connector = world.builder().tokens(Arc::new(server)).build().unwrap();
     let mut stream = connector.connect(INSTANCE).await.unwrap();
     assert!(greet(&mut stream, USER).await.is_ok());
     let mut scopes: Vec<_> = world
