@@ -19,6 +19,7 @@
 
 mod cache;
 mod endpoint;
+mod external;
 mod file;
 mod impersonated;
 mod key_file;
@@ -39,6 +40,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Step};
 
+use self::external::ExternalAccount;
 pub(crate) use self::impersonated::bearer;
 pub use self::{
     cache::CachedTokens, file::credentials_file, impersonated::Impersonated, key_file::KeyFile,

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 use crate::error::ErrorKind;
 
 use super::{
-    AuthorizedUser, CachedTokens, GOOGLES_UNIVERSE, Impersonated, KeyFile, TokenError, TokenSource,
+    AuthorizedUser, CachedTokens, ExternalAccount, GOOGLES_UNIVERSE, Impersonated, KeyFile,
+    TokenError, TokenSource,
 };
 
 /// What all kinds of credentials have.
@@ -32,11 +33,19 @@ struct ImpersonatedFile {
     quota_project_id: Option<String>,
 }
 
+/// `external_account`, as far as it is about whom they act as.
+#[derive(Deserialize)]
+struct ExternalFile {
+    service_account_impersonation_url: Option<String>,
+}
+
 /// The credentials in a file of the form that Google's tools write: a service account's key, what
-/// `gcloud auth application-default login` leaves, or the latter with
-/// `--impersonate-service-account`.
+/// `gcloud auth application-default login` leaves, the latter with `--impersonate-service-account`, or
+/// those of workload identity federation (`external_account`), as long as the subject token lies in a
+/// file or at an address.
 ///
-/// The file is read now, and a key again for each token, so that it may be replaced.
+/// The file is read now, and a key or a subject token again for each token, so that it may be
+/// replaced. A file names files and addresses: take it from nobody whom you would not let name them.
 pub fn credentials_file(path: impl Into<PathBuf>) -> Result<Arc<dyn TokenSource>, TokenError> {
     let path = path.into();
     let text = read(&path).map_err(|error| cannot_be_read(&path).with_source(error))?;
@@ -88,6 +97,16 @@ fn credentials(
             None => Arc::new(KeyFile::from_json(text)?),
         }),
         "authorized_user" => Ok(Arc::new(AuthorizedUser::from_json(text)?)),
+        "external_account" => {
+            let file: ExternalFile =
+                serde_json::from_str(text).map_err(|error| unfit("an external account", &error))?;
+            let source: Arc<dyn TokenSource> = Arc::new(ExternalAccount::from_json(text)?);
+            let Some(url) = file.service_account_impersonation_url else {
+                return Ok(source);
+            };
+            let source = Arc::new(CachedTokens::new(source));
+            Ok(Arc::new(Impersonated::at(source, &url, Vec::new())?))
+        }
         "impersonated_service_account" if depth == 0 => {
             let file: ImpersonatedFile = serde_json::from_str(text)
                 .map_err(|error| unfit("an impersonated service account", &error))?;
@@ -106,8 +125,8 @@ fn credentials(
             format!("credentials of the type {other:?} do not work here"),
         )
         .with_hint(
-            "use service_account, authorized_user or impersonated_service_account, or run where \
-             there is a metadata server",
+            "use service_account, authorized_user, impersonated_service_account or \
+             external_account, or run where there is a metadata server",
         )),
     }
 }
@@ -122,11 +141,12 @@ mod tests {
 
     #[test]
     fn a_type_that_does_not_work_is_named_with_those_that_do() {
-        let error = of(r#"{"type": "external_account"}"#)
+        let error = of(r#"{"type": "gdch_service_account"}"#)
             .err()
             .unwrap()
             .to_string();
         for word in [
+            "gdch_service_account",
             "external_account",
             "service_account",
             "authorized_user",

@@ -11,11 +11,12 @@ use cloudsql_connector::{
 };
 use futures_util::future::join_all;
 use nova_testkit::cloudsql::{
-    CaMode, Connection, DnsName, Effect, Event, Fault, Options, Record, Step, WrongCertificate,
+    CaMode, Connection, DnsName, Effect, Event, FEDERATED, Fault, Options, Record, Step,
+    WrongCertificate,
 };
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::{INSTANCE, USER, World, failure, greet};
+use crate::support::{INSTANCE, PRINCIPAL, USER, World, failure, greet};
 
 const DOMAIN: &str = "db.example.com";
 
@@ -364,6 +365,32 @@ async fn the_quota_project_and_the_user_agent_are_told() {
             "{agent}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_workload_of_another_cloud_connects_as_the_service_account_that_it_may_act_as() {
+    let world = World::start().await;
+    let file = || tokens::credentials_file(world.cloud.external_file()).unwrap();
+    let connector = world.builder().tokens(file()).build().unwrap();
+    let error = failure(&connector, INSTANCE).await;
+    assert_eq!(
+        (error.kind(), error.step()),
+        (ErrorKind::Denied, Place::Token)
+    );
+    assert!(error.hint().unwrap().contains(PRINCIPAL), "{error}");
+
+    world.cloud.allow_impersonation(FEDERATED, PRINCIPAL);
+    let connector = world.builder().tokens(file()).build().unwrap();
+    let mut stream = connector.connect(INSTANCE).await.unwrap();
+    greet(&mut stream, USER).await.unwrap();
+    let logged_in = world
+        .cloud
+        .journal()
+        .into_iter()
+        .any(|event| matches!(event, Event::Login { user, refused: None, .. } if user == USER));
+    assert!(logged_in);
+    // One for each connector, kept for both of its scopes.
+    assert_eq!(world.asked(Step::Exchange), 2);
 }
 
 #[tokio::test]

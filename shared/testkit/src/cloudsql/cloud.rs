@@ -32,6 +32,8 @@ pub(super) struct Settings {
     /// Everybody who ever was the principal: their keys still work.
     pub(super) known_principals: HashSet<String>,
     pub(super) refresh_token: String,
+    /// What another cloud gave its workload, to be exchanged here.
+    pub(super) subject_token: String,
     pub(super) token_lifetime: Duration,
     pub(super) certificate_lifetime: Duration,
     /// Who may get tokens of whom.

@@ -14,6 +14,8 @@ pub enum Step {
     ResolveSettings,
     /// The OAuth token endpoint.
     Token,
+    /// The security token service: a subject token for a token of Google's.
+    Exchange,
     /// The metadata server.
     Metadata,
     /// A token for another service account: `generateAccessToken`.

@@ -1,4 +1,5 @@
-//! Credentials as people keep them in files: a service account's key, and a user's refresh token.
+//! Credentials as people keep them in files: a service account's key, a user's refresh token, and what a
+//! workload of another cloud has.
 
 use std::fs;
 use std::io::Write as _;
@@ -51,7 +52,7 @@ impl KeyFiles {
             "token_uri": token_uri,
             "universe_domain": "googleapis.com",
         });
-        write_private(&self.service_account(), &key)?;
+        write_private(&self.service_account(), &key.to_string())?;
         let user = json!({
             "type": "authorized_user",
             "client_id": "fake-client",
@@ -60,7 +61,44 @@ impl KeyFiles {
             "token_uri": token_uri,
             "universe_domain": "googleapis.com",
         });
-        write_private(&self.user(), &user)
+        write_private(&self.user(), &user.to_string())
+    }
+}
+
+/// Whom the security token service knows, as IAM writes it.
+pub const FEDERATED: &str = "principal://iam.googleapis.com/projects/1/locations/global/\
+    workloadIdentityPools/pool/subject/workload";
+
+/// What its provider is called.
+pub(super) const AUDIENCE: &str = "//iam.googleapis.com/projects/1/locations/global/\
+    workloadIdentityPools/pool/providers/elsewhere";
+pub(super) const SUBJECT_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+impl KeyFiles {
+    pub(super) fn external(&self) -> PathBuf {
+        self.folder.join("external.json")
+    }
+
+    /// Writes the credentials of a workload elsewhere, and what it got there.
+    pub(super) fn write_external(
+        &self,
+        url: &str,
+        principal: &str,
+        subject_token: &str,
+    ) -> anyhow::Result<()> {
+        let subject_file = self.folder.join("subject_token");
+        write_private(&subject_file, &format!("{subject_token}\n"))?;
+        let external = json!({
+            "type": "external_account",
+            "audience": AUDIENCE,
+            "subject_token_type": SUBJECT_TOKEN_TYPE,
+            "token_url": format!("{url}/v1/token"),
+            "service_account_impersonation_url":
+                format!("{url}/v1/projects/-/serviceAccounts/{principal}:generateAccessToken"),
+            "credential_source": {"file": subject_file},
+            "universe_domain": "googleapis.com",
+        });
+        write_private(&self.external(), &external.to_string())
     }
 }
 
@@ -72,14 +110,14 @@ impl Drop for KeyFiles {
 }
 
 /// Replaces a file whole, so that nobody reads half of it.
-fn write_private(path: &Path, value: &Value) -> anyhow::Result<()> {
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let draft = path.with_extension(format!("{}.draft", random_text()));
     fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&draft)?
-        .write_all(value.to_string().as_bytes())?;
+        .write_all(text.as_bytes())?;
     Ok(fs::rename(draft, path)?)
 }
 

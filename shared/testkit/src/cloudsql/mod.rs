@@ -1,7 +1,7 @@
 //! A fake Cloud SQL: what a connector talks to on its way to a database, on this machine.
 //!
-//! It speaks what Google's own connectors need: the Admin API, the OAuth token endpoint, the metadata server
-//! and impersonation (one HTTP port), DNS (one port, UDP and TCP), and for each instance the proxy that stands in
+//! It speaks what Google's own connectors need: the Admin API, the OAuth token endpoint, the security token
+//! service, the metadata server and impersonation (one HTTP port), DNS (one port, UDP and TCP), and for each instance the proxy that stands in
 //! front of its database: TLS 1.3 with client certificates on port 3307 of an address of its own in
 //! 127.0.0.0/8. Google's connector for Python, unmodified, runs queries through it: that is the test of the fake.
 //!
@@ -61,6 +61,7 @@ pub use self::dns::Record;
 pub use self::fault::{Effect, Fault, Step};
 pub use self::instance::{Instance, OldCa};
 pub use self::journal::{Bearer, Event, LoginMethod, Request};
+pub use self::key_file::FEDERATED;
 use self::key_file::KeyFiles;
 pub use self::options::{Backend, Connection, DnsName, Options};
 pub use self::tokens::{ADMIN_SCOPE, CLOUD_SCOPE, LOGIN_SCOPE};
@@ -97,6 +98,7 @@ impl CloudSql {
                 principal: String::new(),
                 known_principals: HashSet::new(),
                 refresh_token: format!("fake-refresh.{}", random_text()),
+                subject_token: format!("fake-subject.{}", random_text()),
                 token_lifetime: LIFETIME,
                 certificate_lifetime: LIFETIME,
                 impersonators: HashSet::new(),
@@ -143,6 +145,13 @@ impl CloudSql {
         self.files.user()
     }
 
+    /// The credentials of a workload in another cloud as a JSON file (`external_account`): its subject token
+    /// lies beside it, is exchanged here for tokens of [`FEDERATED`], and these for tokens of the principal,
+    /// once [`CloudSql::allow_impersonation`] says so.
+    pub fn external_file(&self) -> PathBuf {
+        self.files.external()
+    }
+
     /// Who it is that gets tokens from now on: the account of the metadata server and of the credential files,
     /// which are written anew. Keys that clients have read before keep working, for whom they were.
     ///
@@ -150,13 +159,18 @@ impl CloudSql {
     ///
     /// When the files cannot be written.
     pub fn principal(&self, email: &str) -> anyhow::Result<()> {
-        let refresh_token = {
+        let (refresh_token, subject_token) = {
             let mut settings = self.cloud.settings();
             email.clone_into(&mut settings.principal);
             settings.known_principals.insert(email.to_owned());
-            settings.refresh_token.clone()
+            (
+                settings.refresh_token.clone(),
+                settings.subject_token.clone(),
+            )
         };
-        self.files.write(&self.url(), email, &refresh_token)
+        let url = self.url();
+        self.files.write(&url, email, &refresh_token)?;
+        self.files.write_external(&url, email, &subject_token)
     }
 
     /// Lets `caller` get tokens of the service account `target`. A chain needs this for each of its links.

@@ -123,6 +123,45 @@ async fn a_refresh_token_gets_what_was_asked_for() {
     );
 }
 
+#[tokio::test]
+async fn a_subject_token_is_exchanged_for_what_was_asked_for() {
+    let cloud = CloudSql::start().await.unwrap();
+    let file = std::fs::read(cloud.external_file()).unwrap();
+    let file: Value = serde_json::from_slice(&file).unwrap();
+    let subject = std::fs::read_to_string(file["credential_source"]["file"].as_str().unwrap());
+    let subject = subject.unwrap();
+    let url = file["token_url"].as_str().unwrap();
+    let form = [
+        (
+            "grant_type",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ),
+        (
+            "requested_token_type",
+            "urn:ietf:params:oauth:token-type:access_token",
+        ),
+        ("audience", file["audience"].as_str().unwrap()),
+        (
+            "subject_token_type",
+            file["subject_token_type"].as_str().unwrap(),
+        ),
+        ("subject_token", subject.trim()),
+        ("scope", LOGIN_SCOPE),
+    ];
+    let answer = post_form(url, &form).await.json();
+    assert_eq!(answer["expires_in"], 3_600);
+    assert_eq!(cloud.requests(Step::Exchange)[0].scopes, [LOGIN_SCOPE]);
+    for (name, error) in [
+        ("grant_type", "unsupported_grant_type"),
+        ("audience", "invalid_target"),
+        ("subject_token", "invalid_grant"),
+        ("scope", "invalid_scope"),
+    ] {
+        let without: Vec<_> = form.into_iter().filter(|(it, _)| *it != name).collect();
+        assert_eq!(post_form(url, &without).await.json()["error"], error);
+    }
+}
+
 async fn metadata(cloud: &CloudSql, path: &str) -> Answer {
     let url = format!("http://{}{path}", cloud.metadata_host());
     get(&url, &[("metadata-flavor", "Google")]).await.unwrap()

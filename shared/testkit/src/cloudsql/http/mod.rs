@@ -1,7 +1,8 @@
-//! The HTTP side: the Admin API, the token endpoint, the metadata server and impersonation on one port.
+//! The HTTP side: the Admin API, the token endpoints, the metadata server and impersonation on one port.
 
 mod admin;
 mod certificate;
+mod federation;
 mod impersonation;
 mod metadata;
 mod oauth;
@@ -154,6 +155,7 @@ impl Call {
                 settings::resolve(self, &location, &dns_name)
             }
             Route::Token => oauth::exchange(self, &body),
+            Route::Exchange => federation::exchange(self, &body),
             Route::Metadata(path) => metadata::answer(self, &path),
             Route::Impersonation { account } => impersonation::issue(self, &account, &body),
             Route::Unknown => reply::error(404, "notFound", "Not found here."),
@@ -172,7 +174,7 @@ fn injected(step: Option<Step>, status: u16) -> Reply {
 
 /// An error in the words of the step.
 fn refusal(step: Option<Step>, status: u16, reason: &str, message: &str) -> Reply {
-    if step == Some(Step::Token) {
+    if matches!(step, Some(Step::Token | Step::Exchange)) {
         reply::oauth_error(status, reason, message)
     } else {
         reply::error(status, reason, message)

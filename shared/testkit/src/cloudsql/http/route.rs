@@ -21,6 +21,7 @@ pub(super) enum Route {
         dns_name: String,
     },
     Token,
+    Exchange,
     /// The path below the server's root.
     Metadata(String),
     /// The e-mail address of the service account.
@@ -43,6 +44,7 @@ impl Route {
             .or_else(|| resolve_settings(path).filter(|_| get()))
             .or_else(|| impersonation(path).filter(|_| post()))
             .or_else(|| (path == "/token" && post()).then_some(Self::Token))
+            .or_else(|| (path == "/v1/token" && post()).then_some(Self::Exchange))
             .or_else(|| metadata(path).filter(|_| get()));
         found.unwrap_or(Self::Unknown)
     }
@@ -53,6 +55,7 @@ impl Route {
             Self::Certificate { .. } => Some(Step::Certificate),
             Self::ResolveSettings { .. } => Some(Step::ResolveSettings),
             Self::Token => Some(Step::Token),
+            Self::Exchange => Some(Step::Exchange),
             Self::Metadata(_) => Some(Step::Metadata),
             Self::Impersonation { .. } => Some(Step::Impersonation),
             Self::Unknown => None,
