@@ -15,7 +15,7 @@ use crate::{
     dns::{GoogleNames, Resolver},
     error::{Error, ErrorKind, Step},
     key::PendingKey,
-    observe::{Event, Observer},
+    observe::{Nobody, Observer},
     refresh::{Means, Refresh},
     settings::IpType,
     stream::Registry,
@@ -266,11 +266,4 @@ impl fmt::Debug for ConnectorBuilder {
 #[expect(clippy::disallowed_methods, reason = "where Google's tools look, too")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Nobody watches.
-struct Nobody;
-
-impl Observer for Nobody {
-    fn event(&self, _: Event<'_>) {}
 }

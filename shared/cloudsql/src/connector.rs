@@ -128,6 +128,7 @@ impl Connector {
     }
 
     /// Whether users log in with the certificate.
+    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql"))]
     pub(crate) fn iam_login(&self) -> bool {
         self.0.means.login.is_some()
     }

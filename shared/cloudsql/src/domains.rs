@@ -21,6 +21,7 @@ impl Inner {
     pub(crate) fn still_there(&self, target: &Target, stream: Stream) -> Result<Stream, Error> {
         match target {
             Target::Domain(domain) if self.domain(domain).as_ref() != Some(stream.instance()) => {
+                stream.discard();
                 Err(Error::new(
                     ErrorKind::Unavailable,
                     Step::Dns,

@@ -140,6 +140,13 @@ impl Observer for Counters {
     }
 }
 
+/// Nobody watches.
+pub(crate) struct Nobody;
+
+impl Observer for Nobody {
+    fn event(&self, _: Event<'_>) {}
+}
+
 impl<T: Observer + ?Sized> Observer for std::sync::Arc<T> {
     fn event(&self, event: Event<'_>) {
         (**self).event(event);

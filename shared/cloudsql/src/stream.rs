@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::{
     instance::InstanceName,
-    observe::{Event, Observer},
+    observe::{Event, Nobody, Observer},
     refresh::{Refresher, Session},
 };
 
@@ -66,8 +66,14 @@ impl Stream {
     }
 
     /// The certificate and settings that it was opened with.
+    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql"))]
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// Ends it before anybody was told that it is open.
+    pub(crate) fn discard(mut self) {
+        self.observer = Arc::new(Nobody);
     }
 
     /// With TLS 1.3 a server that refuses our certificate says so after the handshake, on the first

@@ -241,6 +241,33 @@ async fn when_the_instance_behind_a_name_is_replaced_its_tunnels_are_closed() {
 }
 
 #[tokio::test]
+async fn a_tunnel_that_is_being_opened_while_its_name_moves_is_neither_given_nor_counted() {
+    let world = with_domain().await;
+    let second = "proj:europe-west1:second";
+    let options = Options::default();
+    let _second = world.cloud.instance(second, options).await.unwrap();
+    let connector = by_name(&world);
+    connector.connect(DOMAIN).await.unwrap();
+    let slow = Effect::Delay(Duration::from_secs(1));
+    world.inject(Fault::new(Step::Tls, slow));
+    let opening = tokio::spawn({
+        let connector = connector.clone();
+        async move { connector.connect(DOMAIN).await }
+    });
+    while accepted(&world).len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.cloud.forget_dns(DOMAIN);
+    world
+        .cloud
+        .answer_dns(DOMAIN, Record::Txt(second.to_owned()));
+    let _moved = connector.connect(DOMAIN).await.unwrap();
+    let error = opening.await.unwrap().unwrap_err();
+    assert_eq!(error.step(), Place::Dns, "{error}");
+    assert_eq!(world.count().open, 1, "{:?}", world.count());
+}
+
+#[tokio::test]
 async fn an_instance_behind_a_name_that_is_polled_is_replaced_without_a_connection() {
     let world = with_domain().await;
     let second = "proj:europe-west1:second";
