@@ -27,7 +27,7 @@ use tracing::Instrument as _;
 pub(crate) use self::session::Session;
 use self::{
     session::{Certificate, not_after, renew_from},
-    state::{Flight, State},
+    state::{Flight, LONGEST_REFUSAL, State},
 };
 use crate::{
     admin::AdminApi,
@@ -199,10 +199,8 @@ impl Refresher {
         if let Some(flight) = state.flight_under_way() {
             return Ok(flight);
         }
-        if let Some((until, refusal)) = &state.refusal
-            && now < *until
-        {
-            return Err(refusal.clone());
+        if let Some(refusal) = state.refusal_of(now) {
+            return Err(refusal);
         }
         if state.current.is_some() {
             self.means.google.forget(&self.name);
@@ -289,9 +287,7 @@ impl Refresher {
                 }
                 // A quota that is used up is a refusal, too, for as long as Google says.
                 let pause = match (error.kind(), error.retry_after()) {
-                    (ErrorKind::Quota, Some(asked)) => {
-                        Some(asked.clamp(REFUSAL, Duration::from_mins(1)))
-                    }
+                    (ErrorKind::Quota, Some(asked)) => Some(asked.clamp(REFUSAL, LONGEST_REFUSAL)),
                     (ErrorKind::Quota, None) => Some(REFUSAL),
                     _ if error.is_retryable() => None,
                     _ => Some(REFUSAL),

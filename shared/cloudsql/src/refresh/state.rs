@@ -15,6 +15,9 @@ use crate::{error::Error, settings::Settings};
 /// and one more each time this long has passed.
 const FORCED: (u32, Duration) = (3, Duration::from_secs(10));
 
+/// A quota that is used up is not asked for again for this long, whatever Google says.
+pub(super) const LONGEST_REFUSAL: Duration = Duration::from_mins(1);
+
 type Landing = Shared<BoxFuture<'static, Result<Arc<Session>, Error>>>;
 
 /// A refresh that is under way.
@@ -52,6 +55,14 @@ impl State {
         let flight = self.flight.clone()?;
         let is_alive = !flight.task.is_finished() && Instant::now() < flight.until;
         (is_alive && flight.landing.peek().is_none()).then_some(flight)
+    }
+
+    /// A refusal that is remembered. A clock that was set back does not prolong it.
+    pub(super) fn refusal_of(&self, now: SystemTime) -> Option<Error> {
+        let (until, refusal) = self.refusal.as_ref()?;
+        let left = until.duration_since(now).unwrap_or_default();
+        let stands = !left.is_zero() && left <= LONGEST_REFUSAL;
+        stands.then(|| refusal.clone())
     }
 
     /// So many refreshes, and no more, are made because a connection did not work: an instance that

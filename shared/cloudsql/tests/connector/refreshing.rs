@@ -1,8 +1,11 @@
 //! How long settings, certificates and tokens are used, and what happens at their end.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
 
-use cloudsql_connector::ErrorKind;
+use cloudsql_connector::{Clock, ErrorKind};
 use nova_testkit::cloudsql::{Bearer, Effect, Fault, Step};
 
 use crate::support::{INSTANCE, PRINCIPAL, TokioClock, USER, World, failure, greet};
@@ -138,6 +141,30 @@ async fn settings_that_came_before_the_certificate_was_refused_are_kept() {
     clock.advance(Duration::from_secs(10));
     connector.connect(INSTANCE).await.unwrap();
     assert_eq!(world.asked(Step::ConnectSettings), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_prolong_a_refusal() {
+    let world = World::start().await;
+    let clock = Arc::new(SetClock(Mutex::new(SystemTime::now() + HOUR)));
+    let connector = world.builder().clock(Arc::clone(&clock) as _).build();
+    let connector = connector.unwrap();
+    world.inject(Fault::new(Step::ConnectSettings, Effect::Status(403)));
+    assert_eq!(failure(&connector, INSTANCE).await.status(), Some(403));
+    assert_eq!(failure(&connector, INSTANCE).await.status(), Some(403));
+    assert_eq!(world.asked(Step::ConnectSettings), 1);
+    *clock.0.lock().unwrap() -= HOUR;
+    connector.connect(INSTANCE).await.unwrap();
+}
+
+/// A clock that somebody sets.
+#[derive(Debug)]
+struct SetClock(Mutex<SystemTime>);
+
+impl Clock for SetClock {
+    fn now(&self) -> SystemTime {
+        *self.0.lock().unwrap()
+    }
 }
 
 #[tokio::test]
