@@ -154,7 +154,7 @@ impl PendingKey {
             Error::new(
                 ErrorKind::Unavailable,
                 Step::Key,
-                "no thread could be started to make the client key",
+                "the thread that makes the client key could not be started, or failed",
             )
         })?;
         Ok((made.key?, made.took))

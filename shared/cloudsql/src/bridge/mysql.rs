@@ -38,7 +38,8 @@ impl MySqlBridge {
     ///
     /// # Errors
     ///
-    /// When the name cannot be one of an instance, or no socket can be made.
+    /// When the name cannot be one of an instance, or no socket can be made: outside of a Tokio
+    /// runtime, for example.
     pub fn start(connector: &Connector, instance: &str) -> Result<Self, Error> {
         let bridge = Bridge::start(connector, instance, SOCKET, serve)?;
         Ok(Self {
@@ -85,16 +86,17 @@ async fn serve(mut client: UnixStream, tunnel: Tunnel) -> io::Result<()> {
 /// A tunnel, and the server's first packet: a greeting, or an error in the server's own words.
 async fn open(call: Call<'_>) -> Result<(Stream, Vec<u8>), Error> {
     let mut server = call.dial().await?;
-    match call.hear(read_packet(&mut server)).await {
-        Ok(greeting) => Ok((server, greeting)),
-        Err(error) if may_be_the_certificate(&error) => {
-            tracing::debug!(%error, "no greeting came; trying again with a new certificate");
-            let mut server = call.dial_again(&Arc::clone(server.session())).await?;
-            let greeting = call.hear(read_packet(&mut server)).await?;
-            Ok((server, greeting))
-        }
-        Err(error) => Err(error),
-    }
+    let error = match call.hear(read_packet(&mut server)).await {
+        Ok(greeting) => return Ok((server, greeting)),
+        Err(error) if may_be_the_certificate(&error) => error,
+        Err(error) => return Err(error),
+    };
+    tracing::debug!(%error, "no greeting came; trying again with a new certificate");
+    let refused = Arc::clone(server.session());
+    drop(server);
+    let mut server = call.dial_again(&refused).await?;
+    let greeting = call.hear(read_packet(&mut server)).await?;
+    Ok((server, greeting))
 }
 
 /// One packet with its head: three bytes of length, and the packet's number.

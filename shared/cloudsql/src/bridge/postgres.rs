@@ -50,7 +50,8 @@ impl PgBridge {
     ///
     /// # Errors
     ///
-    /// When the name cannot be one of an instance, or no socket can be made.
+    /// When the name cannot be one of an instance, or no socket can be made: outside of a Tokio
+    /// runtime, for example.
     pub fn start(connector: &Connector, instance: &str) -> Result<Self, Error> {
         Self::listen(connector, instance, Password::Client)
     }
@@ -119,8 +120,8 @@ const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 
 async fn serve(mut client: UnixStream, tunnel: Tunnel, password: Password) -> io::Result<()> {
-    let (code, startup) = read_startup(&mut client).await?;
     let call = tunnel.call();
+    let (code, startup) = timeout_at(call.deadline, read_startup(&mut client)).await??;
     let connected = match call.dial().await {
         Ok(mut server) if code == CANCEL => {
             server.write_all(&startup).await?;
