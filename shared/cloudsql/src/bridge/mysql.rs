@@ -19,14 +19,15 @@ use crate::{connector::Connector, error::Error, stream::Stream};
 ///
 /// With [`iam_login`](crate::ConnectorBuilder::iam_login), users log in as Google's own connectors
 /// let them: the login token is in the certificate, the user is named without what follows the `@`,
-/// and a server that asks for a password in clear text (`mysql_clear_password`) gets an empty one. So
-/// far this was tried against a server that was made for it, not against Google's. For the same
-/// reason sqlx warns at each connection that passwords go in clear text; the tunnel is TLS.
+/// and a server that asks for a password in clear text (`mysql_clear_password`) gets an empty one.
+/// sqlx warns at each connection that passwords may go in clear text; the tunnel is TLS.
 ///
-/// A token as the password (IAM login without a certificate) takes
-/// `options(user).enable_cleartext_plugin(true).password(token)` with a connector without `iam_login`,
-/// and new options in the pool (`Pool::set_connect_options`) before the token ends. That is not
-/// tried at all.
+/// A token as the password (IAM login without a certificate) takes a connector without `iam_login`,
+/// `options(user).enable_cleartext_plugin(true).password(token.secret())`, and new options in the pool
+/// (`Pool::set_connect_options`) before the token ends.
+///
+/// Both were tried as far as what the client says: against the packets that are documented for it, not
+/// against Google's servers, so nothing shows yet that those let it in.
 #[derive(Debug)]
 pub struct MySqlBridge {
     bridge: Bridge,

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cloudsql_connector::MySqlBridge;
+use cloudsql_connector::{MySqlBridge, tokens::LOGIN_SCOPE};
 use nova_testkit::cloudsql::{Backend, Bearer, Effect, Fault, Options, Step};
 use sqlx::{Connection as _, MySqlConnection, mysql::MySqlConnectOptions};
 use tokio::{
@@ -252,12 +252,10 @@ async fn write_packet(stream: &mut TcpStream, number: u8, content: &[u8]) {
     stream.write_all(content).await.unwrap();
 }
 
-/// As documented for Cloud SQL: an IAM user is asked for a password in clear text, and whatever is
-/// said passes, since the token is in the certificate. `MariaDB` has no such login; a few packets
-/// of the protocol stand in for it.
-#[tokio::test]
-async fn an_iam_user_is_named_without_its_domain_and_says_nothing_when_asked_for_a_password() {
-    let (backend, asked) = server(async |mut stream| {
+/// Greets, and asks for a password in clear text, as is documented for IAM users of Cloud SQL;
+/// hands over the user's name and the password. `MariaDB` has no such login.
+async fn asks_in_clear_text() -> (Backend, oneshot::Receiver<(String, String)>) {
+    server(async |mut stream| {
         let mut greeting = b"\x0a8.0.36-google\0\x01\0\0\0abcdefgh\0".to_vec();
         greeting.extend_from_slice(b"\xff\xff\x08\x02\0\xff\xdf\x15");
         greeting.extend_from_slice(&[0; 10]);
@@ -265,17 +263,26 @@ async fn an_iam_user_is_named_without_its_domain_and_says_nothing_when_asked_for
         write_packet(&mut stream, 0, &greeting).await;
         let response = read_packet(&mut stream).await;
         write_packet(&mut stream, 2, b"\xfemysql_clear_password\0").await;
-        (response, read_packet(&mut stream).await)
+        let password = read_packet(&mut stream).await;
+        // Texts end with a zero; before the user there are numbers of a fixed size.
+        let text = |bytes: &[u8]| {
+            let text = bytes.split(|byte| *byte == 0).next().unwrap();
+            String::from_utf8(text.to_vec()).unwrap()
+        };
+        assert_eq!(password.last(), Some(&0));
+        (text(&response[32..]), text(&password))
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn an_iam_user_is_named_without_its_domain_and_says_nothing_when_asked_for_a_password() {
+    let (backend, asked) = asks_in_clear_text().await;
     let world = world(backend).await;
     let bridge = MySqlBridge::start(&world.connector(), INSTANCE).unwrap();
     let options = bridge.options(PRINCIPAL);
     tokio::spawn(async move { who(&options).await.map(drop) });
-    let (response, password) = asked.await.unwrap();
-    let user = response[32..].split(|byte| *byte == 0).next();
-    assert_eq!(user, Some(&b"nova"[..]));
-    assert_eq!(password, b"\0");
+    assert_eq!(asked.await.unwrap(), ("nova".to_owned(), String::new()));
     let Bearer::Known {
         principal, scopes, ..
     } = world.requests(Step::Certificate).remove(0).login_token
@@ -283,5 +290,23 @@ async fn an_iam_user_is_named_without_its_domain_and_says_nothing_when_asked_for
         panic!("no login token");
     };
     assert_eq!(principal, PRINCIPAL);
-    assert_eq!(scopes, ["https://www.googleapis.com/auth/sqlservice.login"]);
+    assert_eq!(scopes, [LOGIN_SCOPE]);
+}
+
+#[tokio::test]
+async fn an_access_token_can_be_the_password_where_nobody_logs_in_by_certificate() {
+    let (backend, asked) = asks_in_clear_text().await;
+    let world = world(backend).await;
+    let connector = world.builder().iam_login(false).build().unwrap();
+    let bridge = MySqlBridge::start(&connector, INSTANCE).unwrap();
+    let token = connector.tokens().token(&[LOGIN_SCOPE]).await.unwrap();
+    let options = bridge
+        .options("nova")
+        .enable_cleartext_plugin(true)
+        .password(token.secret());
+    tokio::spawn(async move { who(&options).await.map(drop) });
+    let wanted = ("nova".to_owned(), token.secret().to_owned());
+    assert_eq!(asked.await.unwrap(), wanted);
+    let certificate = world.requests(Step::Certificate).remove(0);
+    assert_eq!(certificate.login_token, Bearer::None);
 }
