@@ -2,9 +2,12 @@
 //!
 //! - [`document`]: the frame of `research.md`, written as a stream.
 //! - [`guideline`]: what an article guideline is, and the sources that it names.
+//! - `notebook`: Jupyter notebooks as Markdown (feature `notebooks`).
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
 
 pub mod document;
 mod entity;
 pub mod guideline;
+#[cfg(feature = "notebooks")]
+pub mod notebook;
 pub mod url;
