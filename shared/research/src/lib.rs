@@ -3,6 +3,8 @@
 //! - [`document`]: the frame of `research.md`, written as a stream.
 //! - [`guideline`]: what an article guideline is, and the sources that it names.
 //! - `notebook`: Jupyter notebooks as Markdown (feature `notebooks`).
+//! - `page`: web pages, PDF documents, feeds and files as Markdown (feature `pages`; PDF needs
+//!   `pdf` as well).
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
 
 pub mod document;
@@ -10,4 +12,6 @@ mod entity;
 pub mod guideline;
 #[cfg(feature = "notebooks")]
 pub mod notebook;
+#[cfg(feature = "pages")]
+pub mod page;
 pub mod url;
