@@ -33,6 +33,7 @@ mod analytics;
 mod articles;
 mod blobs;
 mod error;
+mod jobs;
 pub mod migrate;
 mod remarks;
 mod research;
@@ -52,6 +53,10 @@ pub use articles::{
 };
 pub use blobs::{BlobRef, CommittedBlob, NewBlob, Purpose};
 pub use error::Error;
+pub use jobs::{
+    ClaimedJob, Ended, Enqueued, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobItem, JobState,
+    NewJob, Settled,
+};
 pub use research::{AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};
 pub use sources::{NewSource, Source, SourceKind};

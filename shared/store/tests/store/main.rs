@@ -10,6 +10,7 @@ mod blob_life;
 mod catalogue;
 mod erasure;
 mod errors;
+mod jobs;
 mod limits;
 mod lint;
 mod plans;
