@@ -42,6 +42,7 @@ mod call;
 pub mod database;
 mod dispatch;
 mod function;
+pub mod jobs;
 mod multipart;
 mod problem;
 mod routes;

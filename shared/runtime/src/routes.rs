@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use futures_util::future::BoxFuture;
 use http::Method;
 
-use crate::{app::App, body::Response, call::Call, identity::Scope, problem::Problem, tool};
+use crate::{app::App, body::Response, call::Call, identity::Scope, jobs, problem::Problem, tool};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,39 @@ impl Routes {
             handler,
         });
         self.tools.push(tool);
+        self
+    }
+
+    /// Offers a long tool at `POST /tools/<name>`, and does its jobs at `POST /jobs/<name>/{id}`, where
+    /// the bell calls for a worker. That address is open: a ring carries neither identity nor
+    /// arguments, and does nothing but begin a job that is due, charged, and held by nobody.
+    #[must_use]
+    pub fn long_tool<T: jobs::LongTool>(mut self, app: &Arc<App>, tool: T) -> Self {
+        let tool = jobs::Registered::new(app, tool);
+        let worker = tool.clone();
+        let works: Handler = Arc::new(move |call| {
+            let worker = worker.clone();
+            Box::pin(async move { worker.work(call.path_id("id", "job")?).await })
+        });
+        let (calls, jobs) = (
+            format!("/tools/{}", tool.name),
+            format!("/jobs/{}/{{id}}", tool.name),
+        );
+        let answers: Handler = Arc::new(move |call| {
+            let tool = tool.clone();
+            Box::pin(async move { tool.answer(call).await })
+        });
+        for (path, access, handler) in [
+            (calls, tool::ACCESS, answers),
+            (jobs, Access::Public, works),
+        ] {
+            self.routes.push(Route {
+                method: Method::POST,
+                path: Cow::Owned(path),
+                access,
+                handler,
+            });
+        }
         self
     }
 

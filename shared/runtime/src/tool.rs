@@ -134,14 +134,7 @@ impl Registered {
         call_id: Uuid,
         arguments: Value,
     ) -> Result<(String, Usage), Problem> {
-        let Value::Object(mut arguments) = arguments else {
-            return Err(Problem::bad_request("The arguments must be a JSON object."));
-        };
-        let article = match arguments.remove(ARTICLE) {
-            Some(Value::String(id)) => parse_id(ARTICLE, &id)?,
-            Some(_) => return Err(Problem::bad_field(ARTICLE, "must be a string")),
-            None => return Err(Problem::bad_field(ARTICLE, "missing")),
-        };
+        let (article, arguments) = take_article(arguments)?;
         let step = (self.prepare)(arguments)?;
         let (article, usage) = self.admit(&user, call_id, article).await?;
         let call = ToolCall {
@@ -179,14 +172,7 @@ impl Registered {
             article: Some(article),
             default_limit: self.app.config().monthly_tool_call_limit.into(),
         };
-        let usage = match tenant.charge(&charge).await? {
-            Charged::Admitted(usage) | Charged::Replayed(usage) => usage,
-            Charged::Refused {
-                usage, retry_after, ..
-            } => {
-                return Err(limit_exceeded(&usage, retry_after));
-            }
-        };
+        let usage = self::charge(&mut tenant, &charge).await?;
         tenant.commit().await?;
         Ok((found, usage))
     }
@@ -223,6 +209,28 @@ impl Registered {
     }
 }
 
+/// Parts the arguments into the article and the tool's own.
+pub(crate) fn take_article(arguments: Value) -> Result<(Uuid, Map<String, Value>), Problem> {
+    let Value::Object(mut arguments) = arguments else {
+        return Err(Problem::bad_request("The arguments must be a JSON object."));
+    };
+    match arguments.remove(ARTICLE) {
+        Some(Value::String(id)) => Ok((parse_id(ARTICLE, &id)?, arguments)),
+        Some(_) => Err(Problem::bad_field(ARTICLE, "must be a string")),
+        None => Err(Problem::bad_field(ARTICLE, "missing")),
+    }
+}
+
+/// Charges a call; 429 when that is not possible.
+pub(crate) async fn charge(tenant: &mut Tenant, charge: &Charge<'_>) -> Result<Usage, Problem> {
+    match tenant.charge(charge).await? {
+        Charged::Admitted(usage) | Charged::Replayed(usage) => Ok(usage),
+        Charged::Refused {
+            usage, retry_after, ..
+        } => Err(limit_exceeded(&usage, retry_after)),
+    }
+}
+
 /// 429 in the words that existing users know.
 fn limit_exceeded(usage: &Usage, retry_after: std::time::Duration) -> Problem {
     let limit = usage.limit.unwrap_or_default();
@@ -250,7 +258,7 @@ fn limit_exceeded(usage: &Usage, retry_after: std::time::Duration) -> Problem {
 }
 
 /// The fields of draft-ietf-httpapi-ratelimit-headers; none where there is no limit.
-fn rate_limit(usage: &Usage) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+pub(crate) fn rate_limit(usage: &Usage) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let fields = usage.limit.map(|limit| {
         let left = limit.saturating_sub(usage.used);
         let seconds = (usage.resets_at - OffsetDateTime::now_utc())

@@ -69,6 +69,9 @@ pub struct NewJob<'a> {
     pub arguments: &'a RawValue,
     /// How long the answer of a job that succeeded is given to whoever asks again.
     pub answer_stays: Duration,
+    /// How long the problem of one that failed is: it has to be learnt by who stopped waiting
+    /// before, and then a further call is a further try.
+    pub failure_stays: Duration,
 }
 
 /// What became of a request for a job.
@@ -76,7 +79,7 @@ pub struct NewJob<'a> {
 pub enum Enqueued {
     /// It is new; the caller charges it in the same transaction.
     Created(Job),
-    /// The same was asked for before: it is still being done, or has just succeeded.
+    /// The same was asked for before: it is still being done, or has just ended.
     Attached(Job),
 }
 
@@ -213,8 +216,8 @@ impl From<Row> for Job {
 const NO_JOB: Error = Error::NotFound { what: "job" };
 
 impl Tenant {
-    /// Makes a job, or finds the one that does the same: a live one, or one whose answer is still
-    /// given. However many ask at once, one job is made.
+    /// Makes a job, or finds the one that does the same: a live one, or one whose end is still told.
+    /// However many ask at once, one job is made.
     ///
     /// # Errors
     /// [`Error::Conflict`] when there is no such article (its row is what a job hangs on).
@@ -256,11 +259,13 @@ impl Tenant {
              SELECT id FROM jobs
               WHERE user_id = $1 AND dedupe_key = $2
                 AND (state IN ('queued', 'running')
-                     OR (state = 'succeeded' AND finished_at > now() - make_interval(secs => $3)))
+                     OR (state = 'succeeded' AND finished_at > now() - make_interval(secs => $3))
+                     OR (state = 'failed' AND finished_at > now() - make_interval(secs => $4)))
               ORDER BY finished_at DESC NULLS FIRST LIMIT 1",
             user,
             &job.dedupe_key,
             job.answer_stays.as_secs_f64(),
+            job.failure_stays.as_secs_f64(),
         )
         .fetch_optional(connection)
         .await?;

@@ -30,6 +30,7 @@ async fn enqueue(store: &Store, user: &UserId, article: Uuid, key: u8) -> Result
         dedupe_key: [key; 32],
         arguments: &arguments,
         answer_stays: Duration::from_mins(10),
+        failure_stays: Duration::from_mins(1),
     };
     within(store, user, async |tenant| tenant.enqueue_job(&job).await).await
 }
@@ -153,7 +154,7 @@ async fn ten_identical_calls_at_once_make_one_job() {
 }
 
 #[tokio::test]
-async fn an_answer_is_given_again_for_a_while_and_a_failure_is_tried_anew() {
+async fn how_a_job_ended_is_told_for_a_while_and_then_it_is_done_anew() {
     let setup = Setup::new().await;
     assert!(setup.end(1).await);
     let again = || enqueue(&setup.store, &setup.alice, setup.article, 1);
@@ -179,6 +180,15 @@ async fn an_answer_is_given_again_for_a_while_and_a_failure_is_tried_anew() {
     })
     .await;
     assert!(failed.unwrap());
+    let Enqueued::Attached(job) = again().await.unwrap() else {
+        panic!("nobody learns why it failed")
+    };
+    assert_eq!(job.error.unwrap().get(), r#"{"status": 502}"#);
+    run(
+        &sql,
+        "UPDATE jobs SET finished_at = now() - interval '61 s' WHERE state = 'failed'",
+    )
+    .await;
     assert!(matches!(again().await.unwrap(), Enqueued::Created(_)));
 }
 

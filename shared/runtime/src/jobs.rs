@@ -1,0 +1,102 @@
+//! Long tools: steps of the workflow that wait for a provider, and are paid for piece by piece.
+//!
+//! A call makes a job, or finds the one that does the same, and waits for it a while; the work is
+//! done by whoever claims the job ([`worker`]). So a caller that hangs up stops nothing, the same
+//! call again attaches, and a process that dies loses what it was just waiting for and no more:
+//! each piece is kept, in one transaction with the mark that it is done, as soon as it is paid for.
+//! No connection to the database is held while a provider is waited for.
+
+mod backoff;
+mod call;
+mod worker;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use nova_store::{Article, JobItem, Tenant, UserId};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub(crate) use self::call::Registered;
+use crate::{app::App, problem::Problem};
+
+/// A step of the workflow that takes long, in pieces that are paid for one by one.
+///
+/// `pieces`, `fetch` and `answer` may run several times for the same job, after a crash; `keep` has
+/// an effect once for each piece.
+pub trait LongTool: Send + Sync + 'static {
+    /// The name that agents know.
+    const NAME: &'static str;
+    /// How many pieces are fetched at once.
+    const AT_ONCE: usize = 4;
+    /// The arguments beside `article_guideline_id`. Derive `deny_unknown_fields`, so that a typing
+    /// error is told and not ignored. What they are written as tells one job from another.
+    type Arguments: Serialize + DeserializeOwned + Send + Sync;
+    /// What a provider gave for a piece.
+    type Paid: Send + Sync;
+
+    /// What else the work goes by, such as the links that were found in the guideline: another
+    /// text is another job.
+    fn revision(&self, article: &Article) -> String;
+
+    /// Lists the pieces: normalised URLs, questions. The same each time.
+    fn pieces<'a>(
+        &'a self,
+        work: &'a Work<Self::Arguments>,
+    ) -> BoxFuture<'a, Result<Vec<String>, Problem>>;
+
+    /// Gets one piece from the provider, and writes what is large to the bucket.
+    fn fetch<'a>(
+        &'a self,
+        work: &'a Work<Self::Arguments>,
+        piece: &'a str,
+    ) -> BoxFuture<'a, Result<Self::Paid, Failure>>;
+
+    /// Keeps a piece in the transaction that marks it as done; gives what the answer needs to know
+    /// of it. It is called again when the transaction fails.
+    fn keep<'a>(
+        &'a self,
+        work: &'a Work<Self::Arguments>,
+        tenant: &'a mut Tenant,
+        piece: &'a JobItem,
+        paid: &'a Self::Paid,
+    ) -> BoxFuture<'a, Result<Value, Problem>>;
+
+    /// The result object, when every piece is done or was given up.
+    ///
+    /// # Errors
+    ///
+    /// When too little came of it to call it a success.
+    fn answer(&self, work: &Work<Self::Arguments>, pieces: &[JobItem]) -> Result<Value, Problem>;
+}
+
+/// What a job is about.
+pub struct Work<A> {
+    /// The function's surroundings.
+    pub app: Arc<App>,
+    /// The article, as it was when the job was claimed.
+    pub article: Article,
+    /// On whose behalf.
+    pub user: UserId,
+    /// The job; also the id under which it was charged.
+    pub job_id: Uuid,
+    /// The tool's arguments.
+    pub arguments: A,
+}
+
+/// Why a piece could not be had.
+#[derive(Debug)]
+pub enum Failure {
+    /// It may be had a little later: the provider is busy, or the connection broke.
+    Again {
+        /// Why, in words for the user.
+        reason: String,
+        /// When the provider asks to be left alone this long.
+        after: Option<Duration>,
+    },
+    /// It cannot be had, for this reason, in words for the user. The other pieces go on.
+    Never(String),
+    /// None can be had: the provider is not configured, or its credit is used up.
+    Job(Problem),
+}

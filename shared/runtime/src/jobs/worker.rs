@@ -1,0 +1,308 @@
+//! Does a job: claims it, keeps the claim alive, gets the pieces that are left, ends it.
+//!
+//! Whatever happens to this process, the row says what is to be done next: the claim ends with its
+//! lease, and the next worker goes on with the pieces that are not settled.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use nova_store::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Settled, Tenant};
+use serde_json::value::to_raw_value;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::{Failure, LongTool, Work, backoff::pause};
+use crate::{app::App, problem::Problem};
+
+/// How long a worker that says nothing is believed alive.
+const LEASE: Duration = Duration::from_mins(1);
+/// How often it says something.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Claims of a job before it is given up.
+const ATTEMPTS: i64 = 5;
+/// Tries of a piece within one claim.
+const TRIES: u32 = 4;
+/// The longest that a provider may ask to be left alone before the piece is given up.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
+
+/// What became of a call for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// There was nothing to do: another has it, or it has ended.
+    NotClaimed,
+    /// It ended, well or badly.
+    Ended,
+    /// It is to be tried again after a pause.
+    Requeued,
+    /// Another worker took it over meanwhile.
+    Lost,
+}
+
+/// Why the work stopped before its end.
+enum Stop {
+    Cancelled,
+    Lost,
+    Problem(Problem),
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<nova_store::Error> for Stop {
+    fn from(error: nova_store::Error) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+/// Does the job, if it is to be had.
+pub(super) async fn run<T: LongTool>(
+    app: &Arc<App>,
+    tool: &T,
+    id: Uuid,
+) -> Result<Outcome, Problem> {
+    app.require_schema().await?;
+    let Some(job) = app.store().claim_job(id, T::NAME, LEASE).await? else {
+        return Ok(Outcome::NotClaimed);
+    };
+    let worker = Worker {
+        app,
+        tool,
+        job: &job,
+        cancelled: AtomicBool::new(job.cancel_requested),
+    };
+    let stop = tokio::select! {
+        done = worker.work() => done,
+        stop = worker.stay_alive() => Err(stop),
+    };
+    worker.end(stop).await
+}
+
+struct Worker<'a, T> {
+    app: &'a Arc<App>,
+    tool: &'a T,
+    job: &'a ClaimedJob,
+    /// No further piece is begun.
+    cancelled: AtomicBool,
+}
+
+impl<T: LongTool> Worker<'_, T> {
+    /// A transaction of the job's owner, whose moves of the article are recorded as the job's.
+    async fn tenant(&self) -> Result<Tenant, Problem> {
+        let job = self.job;
+        self.app.tenant_in_call(&job.user, T::NAME, job.id).await
+    }
+
+    /// Keeps the claim; returns when it cannot be kept.
+    async fn stay_alive(&self) -> Stop {
+        let mut kept = Instant::now();
+        loop {
+            sleep(HEARTBEAT).await;
+            match self.beat().await {
+                Ok(Heartbeat::Lost) => return Stop::Lost,
+                Ok(Heartbeat::Held { cancel_requested }) => {
+                    kept = Instant::now();
+                    self.cancelled.fetch_or(cancel_requested, Ordering::Relaxed);
+                }
+                // The database is away for a moment. Without it the claim lasts as long as the lease.
+                Err(_) if kept.elapsed() + HEARTBEAT < LEASE => {}
+                Err(problem) => return Stop::Problem(problem),
+            }
+        }
+    }
+
+    async fn beat(&self) -> Result<Heartbeat, Problem> {
+        let mut tenant = self.app.tenant(&self.job.user).await?;
+        let (id, fence) = (self.job.id, self.job.fence);
+        let beat = tenant.keep_job(id, fence, LEASE, None).await?;
+        tenant.commit().await?;
+        Ok(beat)
+    }
+
+    async fn work(&self) -> Result<Box<serde_json::value::RawValue>, Stop> {
+        if self.job.attempts > ATTEMPTS {
+            let tried = format!("worker died {ATTEMPTS} times");
+            return Err(Problem::internal(tried).into());
+        }
+        let work = self.load().await?;
+        let keys = self.tool.pieces(&work).await?;
+        let mut tenant = self.tenant().await?;
+        let planned = tenant.plan_job(self.job.id, self.job.fence, &keys).await?;
+        tenant.commit().await?;
+        let pieces = planned.ok_or(Stop::Lost)?;
+        stream::iter(pieces)
+            .filter(|piece| std::future::ready(piece.state == ItemState::Pending))
+            .map(|piece| self.piece(&work, piece))
+            .buffer_unordered(T::AT_ONCE)
+            .try_for_each(|()| std::future::ready(Ok(())))
+            .await?;
+        let mut tenant = self.tenant().await?;
+        let pieces = tenant.job_items(self.job.id).await?;
+        drop(tenant);
+        if pieces.iter().any(|piece| piece.state == ItemState::Pending) {
+            return Err(Stop::Cancelled);
+        }
+        let answer = self.tool.answer(&work, &pieces)?;
+        Ok(to_raw_value(&answer).map_err(Problem::internal)?)
+    }
+
+    async fn load(&self) -> Result<Work<T::Arguments>, Problem> {
+        let mut tenant = self.tenant().await?;
+        let article = tenant.article(self.job.article).await?;
+        drop(tenant);
+        let arguments =
+            serde_json::from_str(self.job.arguments.get()).map_err(Problem::internal)?;
+        Ok(Work {
+            app: Arc::clone(self.app),
+            article,
+            user: self.job.user.clone(),
+            job_id: self.job.id,
+            arguments,
+        })
+    }
+
+    /// One piece: fetched, with some patience, and kept at once.
+    async fn piece(&self, work: &Work<T::Arguments>, piece: JobItem) -> Result<(), Stop> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let fetched = self.fetch(work, &piece.key).await?;
+        let mut tries = 0;
+        loop {
+            match self.keep(work, &piece, &fetched).await {
+                // It is paid for: it is kept as soon as the database is back, unless another
+                // worker has the job by then, which `stay_alive` notices.
+                Err(problem) if problem.is_our_fault() && tries < 60 => {
+                    tracing::warn!(?problem, "what was fetched is not kept yet");
+                    sleep(pause(
+                        tries,
+                        Duration::from_millis(200),
+                        Duration::from_secs(5),
+                    ))
+                    .await;
+                    tries += 1;
+                }
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Stop::Lost),
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+    }
+
+    /// What the provider gave, or why the piece is given up.
+    async fn fetch(
+        &self,
+        work: &Work<T::Arguments>,
+        key: &str,
+    ) -> Result<Result<T::Paid, String>, Problem> {
+        let mut tries = 0;
+        loop {
+            let fetch = AssertUnwindSafe(self.tool.fetch(work, key)).catch_unwind();
+            let failure = match fetch.await {
+                Ok(Ok(paid)) => return Ok(Ok(paid)),
+                Ok(Err(failure)) => failure,
+                Err(panic) => {
+                    let problem = Problem::panicked(&*panic);
+                    tracing::error!(?problem, tool = T::NAME, key, "a piece failed by our fault");
+                    Failure::Never("failed on our side".to_owned())
+                }
+            };
+            tries += 1;
+            match failure {
+                Failure::Job(problem) => return Err(problem),
+                Failure::Never(reason) => return Ok(Err(reason)),
+                Failure::Again { reason, after } => {
+                    let wait = after.unwrap_or_else(|| {
+                        pause(tries - 1, Duration::from_secs(1), Duration::from_secs(30))
+                    });
+                    let cancelled = self.cancelled.load(Ordering::Relaxed);
+                    if tries >= TRIES || wait > LONGEST_WAIT || cancelled {
+                        return Ok(Err(format!("{reason} (tried {tries} times)")));
+                    }
+                    sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps what came of a piece, with the mark that it is settled. False: the job is not this
+    /// worker's any more, and nothing was kept.
+    async fn keep(
+        &self,
+        work: &Work<T::Arguments>,
+        piece: &JobItem,
+        fetched: &Result<T::Paid, String>,
+    ) -> Result<bool, Problem> {
+        let (id, fence) = (self.job.id, self.job.fence);
+        let mut tenant = self.tenant().await?;
+        let kept = match fetched {
+            Ok(paid) => {
+                let result = self.tool.keep(work, &mut tenant, piece, paid).await?;
+                let result = to_raw_value(&result).map_err(Problem::internal)?;
+                let settled = Settled::Done(&result);
+                tenant.settle_item(id, fence, &piece.key, settled).await?
+            }
+            Err(reason) => {
+                let settled = Settled::Failed(reason);
+                tenant.settle_item(id, fence, &piece.key, settled).await?
+            }
+        };
+        if kept {
+            tenant.commit().await?;
+        }
+        Ok(kept)
+    }
+
+    /// Writes down how it ended.
+    async fn end(
+        &self,
+        done: Result<Box<serde_json::value::RawValue>, Stop>,
+    ) -> Result<Outcome, Problem> {
+        let (id, fence) = (self.job.id, self.job.fence);
+        let stop = match done {
+            Ok(answer) => {
+                let mut tenant = self.tenant().await?;
+                let ended = tenant.end_job(id, fence, Ended::Succeeded(&answer)).await?;
+                tenant.commit().await?;
+                return Ok(if ended { Outcome::Ended } else { Outcome::Lost });
+            }
+            Err(stop) => stop,
+        };
+        let mut tenant = self.app.tenant(&self.job.user).await?;
+        let outcome = match stop {
+            Stop::Lost => return Ok(Outcome::Lost),
+            Stop::Cancelled => {
+                tenant.end_job(id, fence, Ended::Cancelled).await?;
+                Outcome::Ended
+            }
+            Stop::Problem(problem) if problem.is_our_fault() && self.job.attempts < ATTEMPTS => {
+                tracing::warn!(job_id = %id, tool = T::NAME, ?problem, "a job is put off");
+                let tries = u32::try_from(self.job.attempts - 1).unwrap_or_default();
+                let wait = pause(tries, Duration::from_secs(5), Duration::from_mins(5));
+                tenant.requeue_job(id, fence, wait, true).await?;
+                Outcome::Requeued
+            }
+            Stop::Problem(problem) => {
+                tracing::error!(job_id = %id, tool = T::NAME, ?problem, "a job failed");
+                let document = problem.document(&id.simple().to_string());
+                let document = to_raw_value(&document).map_err(Problem::internal)?;
+                let ended = tenant.end_job(id, fence, Ended::Failed(&document)).await?;
+                if ended && problem.is_our_fault() {
+                    tenant.refund(id, "failed by our fault").await?;
+                }
+                Outcome::Ended
+            }
+        };
+        tenant.commit().await?;
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,433 @@
+//! Long tools: what is paid for is kept at once, done once, and never lost.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{BoxFuture, join_all};
+use http::StatusCode;
+use nova_runtime::{
+    App, ConfigError, Problem, Routes,
+    jobs::{Failure, LongTool, Work},
+};
+use nova_store::{
+    Article, CommittedBlob, ItemState, JobItem, NewBlob, NewSource, Purpose, SourceKind, Tenant,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, time::sleep};
+use uuid::Uuid;
+
+use crate::support::{Nova, ring};
+
+const TOOL: &str = "read_pages";
+
+/// Somebody who is paid for each page, and says what was paid.
+#[derive(Default)]
+struct Provider {
+    paid: Mutex<BTreeMap<String, u32>>,
+    asked: Mutex<BTreeMap<String, u32>>,
+    /// Each page takes one; none are given while it has none.
+    gate: Option<Semaphore>,
+    takes: Duration,
+}
+
+impl Provider {
+    fn with_gate(pages: usize) -> Arc<Self> {
+        Arc::new(Self {
+            gate: Some(Semaphore::new(pages)),
+            ..Self::default()
+        })
+    }
+
+    fn open(&self) {
+        self.gate.as_ref().unwrap().add_permits(1000);
+    }
+
+    fn paid(&self) -> BTreeMap<String, u32> {
+        self.paid.lock().unwrap().clone()
+    }
+
+    fn asked(&self, page: &str) -> u32 {
+        *self.asked.lock().unwrap().get(page).unwrap_or(&0)
+    }
+
+    async fn get(&self, page: &str) -> Result<String, Failure> {
+        let asked = {
+            let mut asked = self.asked.lock().unwrap();
+            let count = asked.entry(page.to_owned()).or_default();
+            *count += 1;
+            *count
+        };
+        if let Some(gate) = &self.gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        sleep(self.takes).await;
+        match page {
+            "busy" if asked < 3 => {
+                return Err(Failure::Again {
+                    reason: "the provider is busy".to_owned(),
+                    after: Some(Duration::from_millis(10)),
+                });
+            }
+            "always-busy" => {
+                return Err(Failure::Again {
+                    reason: "the provider is busy".to_owned(),
+                    after: Some(Duration::from_millis(10)),
+                });
+            }
+            "gone" => return Err(Failure::Never("HTTP 404".to_owned())),
+            "defect" => panic!("on purpose"),
+            "no-key" => {
+                return Err(Failure::Job(Problem::new(
+                    StatusCode::CONFLICT,
+                    "not-configured",
+                    "Not configured",
+                    "Set PROVIDER_KEY.",
+                )));
+            }
+            "down" => return Err(Failure::Job(Problem::internal("the provider is down"))),
+            _ => {}
+        }
+        *self
+            .paid
+            .lock()
+            .unwrap()
+            .entry(page.to_owned())
+            .or_default() += 1;
+        Ok(format!("text of {page}"))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pages {
+    pages: Vec<String>,
+}
+
+struct ReadPages(Arc<Provider>);
+
+impl LongTool for ReadPages {
+    const NAME: &'static str = TOOL;
+    const AT_ONCE: usize = 2;
+    type Arguments = Pages;
+    type Paid = String;
+
+    fn revision(&self, article: &Article) -> String {
+        article.version.to_string()
+    }
+
+    fn pieces<'a>(&'a self, work: &'a Work<Pages>) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
+        Box::pin(async { Ok(work.arguments.pages.clone()) })
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        _: &'a Work<Pages>,
+        piece: &'a str,
+    ) -> BoxFuture<'a, Result<String, Failure>> {
+        Box::pin(self.0.get(piece))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        work: &'a Work<Pages>,
+        tenant: &'a mut Tenant,
+        piece: &'a JobItem,
+        paid: &'a String,
+    ) -> BoxFuture<'a, Result<Value, Problem>> {
+        Box::pin(async move {
+            let id = Uuid::now_v7();
+            let blob = NewBlob {
+                id,
+                purpose: Purpose::Scraped,
+                bucket: "files".to_owned(),
+                object_name: format!("v1/{id}"),
+                content_type: "text/markdown".to_owned(),
+                declared_size: None,
+            };
+            tenant.begin_blob(&blob).await?;
+            let written = CommittedBlob {
+                id,
+                size: 1,
+                crc32c: 0,
+                sha256: None,
+                generation: 1,
+            };
+            tenant.commit_blob(&written).await?;
+            let source = NewSource {
+                id: Uuid::now_v7(),
+                kind: SourceKind::ScrapedUrl,
+                key: piece.key.clone(),
+                title: piece.key.clone(),
+                position: i64::try_from(piece.position).unwrap(),
+                blob_id: id,
+            };
+            tenant.upsert_source(work.article.id, &source).await?;
+            Ok(json!({"characters": paid.len()}))
+        })
+    }
+
+    fn answer(&self, _: &Work<Pages>, pieces: &[JobItem]) -> Result<Value, Problem> {
+        let done = pieces.iter().filter(|one| one.state == ItemState::Done);
+        let failures: Vec<Value> = pieces
+            .iter()
+            .filter_map(|one| Some(json!({"url": one.key, "reason": one.error.as_ref()?})))
+            .collect();
+        Ok(json!({"status": "success", "read": done.count(), "failures": failures}))
+    }
+}
+
+/// Nova with this tool, and an article.
+struct Setup {
+    nova: Nova,
+    article: Uuid,
+    provider: Arc<Provider>,
+}
+
+fn tools(provider: &Arc<Provider>) -> impl Fn(&Arc<App>) -> Result<Routes, ConfigError> + use<> {
+    let provider = Arc::clone(provider);
+    move |app| Ok(Routes::new().long_tool(app, ReadPages(Arc::clone(&provider))))
+}
+
+impl Setup {
+    async fn new(provider: Arc<Provider>) -> Self {
+        let nova = Nova::start(tools(&provider)).await;
+        let article = nova.article().await;
+        Self {
+            nova,
+            article,
+            provider,
+        }
+    }
+
+    async fn call(&self, pages: &[&str], patience: &str) -> (u16, Value) {
+        let arguments = json!({"pages": pages});
+        self.nova
+            .answer(TOOL, self.article, arguments, patience)
+            .await
+    }
+
+    /// Makes the job and does not wait for it: its id.
+    async fn job(&self, pages: &[&str]) -> String {
+        let (status, answer) = self.call(pages, "0").await;
+        assert_eq!((status, &answer["status"]), (202, &json!("running")));
+        answer["job_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes the job, does it and gives the answer.
+    async fn done(&self, pages: &[&str]) -> (u16, Value) {
+        let job = self.job(pages).await;
+        self.nova.ring(TOOL, &job).await;
+        self.call(pages, "0").await
+    }
+
+    async fn count(&self, query: &'static str) -> i64 {
+        let pool = self.nova.database.pool();
+        sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
+    }
+
+    /// Sources kept, units charged, jobs made.
+    async fn kept_charged_jobs(&self) -> (i64, i64, i64) {
+        (
+            self.count("SELECT count(*) FROM sources").await,
+            self.count("SELECT count(*) FROM tool_call_usage").await,
+            self.count("SELECT count(*) FROM jobs").await,
+        )
+    }
+
+    async fn wait_until_kept(&self, pages: i64) {
+        for _ in 0..500 {
+            if self.count("SELECT count(*) FROM sources").await == pages {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{pages} pages were not kept in 5 s");
+    }
+
+    /// As after a minute in which the worker said nothing.
+    async fn worker_is_given_up(&self) {
+        let late = "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'running'";
+        sqlx::query(late)
+            .execute(&self.nova.database.pool())
+            .await
+            .unwrap();
+    }
+}
+
+const PAGES: [&str; 4] = ["a", "b", "c", "d"];
+
+fn once_each() -> BTreeMap<String, u32> {
+    PAGES.map(|page| (page.to_owned(), 1)).into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_after_some_pieces_costs_none_twice() {
+    for before in [0, 1, 3] {
+        let setup = Setup::new(Provider::with_gate(before)).await;
+        let job = setup.job(&PAGES).await;
+        let first = setup.nova.instance(&tools(&setup.provider));
+        let ringing = {
+            let (address, job) = (first.address, job.clone());
+            tokio::spawn(async move { ring(address, TOOL, &job).await })
+        };
+        setup.wait_until_kept(i64::try_from(before).unwrap()).await;
+        // The next two are being waited for.
+        while setup.provider.asked.lock().unwrap().len() < (before + 2).min(PAGES.len()) {
+            sleep(Duration::from_millis(5)).await;
+        }
+        first.kill();
+        assert_ne!(ringing.await.unwrap(), 200, "whoever rang rings again");
+        setup.provider.open();
+        assert_eq!(setup.nova.ring(TOOL, &job).await, 200);
+        assert_eq!(
+            setup.kept_charged_jobs().await,
+            (i64::try_from(before).unwrap(), 1, 1),
+            "the claim still runs"
+        );
+        setup.worker_is_given_up().await;
+        assert_eq!(setup.nova.ring(TOOL, &job).await, 200);
+        let (status, answer) = setup.call(&PAGES, "0").await;
+        assert_eq!((status, &answer["read"]), (200, &json!(4)), "{answer}");
+        assert_eq!(setup.kept_charged_jobs().await, (4, 1, 1));
+        assert_eq!(setup.provider.paid(), once_each());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_that_are_called_for_the_same_job_do_it_once() {
+    let setup = Setup::new(Arc::default()).await;
+    let second = setup.nova.instance(&tools(&setup.provider));
+    let job = setup.job(&PAGES).await;
+    let rings = [
+        setup.nova.ring(TOOL, &job).await,
+        ring(second.address, TOOL, &job).await,
+    ];
+    assert_eq!(rings, [200, 200]);
+    assert_eq!(setup.kept_charged_jobs().await, (4, 1, 1));
+    assert_eq!(setup.provider.paid(), once_each());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_identical_calls_are_one_job_and_all_get_its_answer() {
+    let setup = Setup::new(Arc::default()).await;
+    let job = setup.job(&PAGES).await;
+    let calls = join_all((0..10).map(|_| setup.call(&PAGES, "20")));
+    let work = setup.nova.ring(TOOL, &job);
+    let (answers, _) = tokio::join!(calls, work);
+    for (status, answer) in answers {
+        assert_eq!((status, &answer["read"]), (200, &json!(4)), "{answer}");
+    }
+    assert_eq!(setup.kept_charged_jobs().await, (4, 1, 1));
+    let (status, _) = setup.call(&["a"], "0").await;
+    assert_eq!(status, 202, "another list of pages is another job");
+    assert_eq!(setup.kept_charged_jobs().await, (4, 2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_provider_refuses_costs_that_piece_only_and_says_why() {
+    let setup = Setup::new(Arc::default()).await;
+    let (status, answer) = setup
+        .done(&["a", "busy", "always-busy", "gone", "defect"])
+        .await;
+    assert_eq!((status, &answer["read"]), (200, &json!(2)), "{answer}");
+    assert_eq!(
+        answer["failures"],
+        json!([
+            {"url": "always-busy", "reason": "the provider is busy (tried 4 times)"},
+            {"url": "gone", "reason": "HTTP 404"},
+            {"url": "defect", "reason": "failed on our side"},
+        ])
+    );
+    assert_eq!(setup.provider.asked("busy"), 3);
+    assert_eq!(setup.provider.asked("gone"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_not_configured_is_told_and_one_that_is_down_is_tried_again() {
+    let setup = Setup::new(Arc::default()).await;
+    let (status, answer) = setup.done(&["no-key"]).await;
+    assert_eq!(
+        (status, &answer["detail"]),
+        (409, &json!("Set PROVIDER_KEY."))
+    );
+
+    let job = setup.job(&["down"]).await;
+    assert_eq!(setup.nova.ring(TOOL, &job).await, 503, "ring again");
+    assert_eq!(setup.nova.ring(TOOL, &job).await, 200, "but not yet");
+    assert_eq!(setup.provider.asked("down"), 1);
+    for _ in 0..4 {
+        let now = "UPDATE jobs SET due_at = now() WHERE state = 'queued'";
+        sqlx::query(now)
+            .execute(&setup.nova.database.pool())
+            .await
+            .unwrap();
+        setup.nova.ring(TOOL, &job).await;
+    }
+    assert_eq!(setup.provider.asked("down"), 5);
+    let (status, answer) = setup.call(&["down"], "0").await;
+    assert_eq!((status, &answer["title"]), (500, &json!("Internal error")));
+    assert_eq!(
+        setup.count("SELECT count(*) FROM tool_call_refunds").await,
+        1,
+        "our fault is given back"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_begins_nothing_new_and_keeps_what_is_done() {
+    let setup = Setup::new(Provider::with_gate(1)).await;
+    let job = setup.job(&PAGES).await;
+    let cancel = "UPDATE jobs SET cancel_requested = true";
+    let worker = setup.nova.ring(TOOL, &job);
+    let user = async {
+        setup.wait_until_kept(1).await;
+        sqlx::query(cancel)
+            .execute(&setup.nova.database.pool())
+            .await
+            .unwrap();
+        // The worker hears of it with its next heartbeat; this one is given up and another told.
+        setup.worker_is_given_up().await;
+        let second = setup.nova.instance(&tools(&setup.provider));
+        assert_eq!(ring(second.address, TOOL, &job).await, 200);
+        setup.provider.open();
+    };
+    tokio::join!(worker, user);
+    assert_eq!(setup.kept_charged_jobs().await, (1, 1, 1));
+    let cancelled = "SELECT count(*) FROM jobs WHERE state = 'cancelled'";
+    assert_eq!(setup.count(cancelled).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_slow_pages_hold_no_connection_and_nobody_up() {
+    let provider = Arc::new(Provider {
+        takes: Duration::from_secs(3),
+        ..Provider::default()
+    });
+    let setup = Setup::new(provider).await;
+    let mut jobs = Vec::new();
+    for number in 0..50 {
+        let pages = [format!("{number} a"), format!("{number} b")];
+        let pages: Vec<&str> = pages.iter().map(String::as_str).collect();
+        jobs.push(setup.job(&pages).await);
+    }
+    let work = join_all(jobs.iter().map(|job| setup.nova.ring(TOOL, job)));
+    let watch = async {
+        while setup.provider.asked.lock().unwrap().len() < 100 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        sleep(Duration::from_millis(500)).await;
+        let busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tools_research' AND state <> 'idle'";
+        assert_eq!(setup.count(busy).await, 0);
+        let begun = Instant::now();
+        let (status, _) = setup.call(&["quick"], "0").await;
+        assert_eq!(status, 202);
+        begun.elapsed()
+    };
+    let (_, took) = tokio::join!(work, watch);
+    assert!(took < Duration::from_millis(50), "{took:?}");
+    assert_eq!(setup.kept_charged_jobs().await.0, 100);
+}

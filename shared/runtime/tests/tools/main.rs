@@ -1,0 +1,7 @@
+//! Tools as callers meet them, on a real PostgreSQL: what is charged is done, or given back.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod long;
+mod quick;
+mod support;
