@@ -336,8 +336,9 @@ fn error_response(error: &Error) -> Vec<u8> {
     let code = match (error.kind(), error.step()) {
         (ErrorKind::Denied, Step::Login) => "28000",
         (ErrorKind::Closed, _) => "08003",
-        (ErrorKind::Identity, _) => "08004",
-        _ => "08001",
+        // Unable to establish a connection, as opposed to: establishing it was rejected.
+        (kind, _) if kind.is_retryable() => "08001",
+        _ => "08004",
     };
     let message = format!("cloudsql: {}: {}", error.step(), error.detail());
     let (detail, hint) = (error.to_string(), error.hint().unwrap_or_default());

@@ -156,7 +156,7 @@ async fn a_failure_reaches_the_user_of_sqlx_with_its_step_and_remedy() {
     let connector = fixture.world.connector();
     let (_bridge, pool) = fixture.pool(&connector);
     let (code, message, detail, hint) = told(&who(&pool).await.unwrap_err());
-    assert_eq!(code, "08001");
+    assert_eq!(code, "08004", "somebody has to do something");
     assert!(message.starts_with("cloudsql: settings: "), "{message}");
     assert!(
         detail.contains(INSTANCE) && detail.contains("HTTP 403"),

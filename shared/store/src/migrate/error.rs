@@ -160,8 +160,11 @@ pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(_) => sqlstate(error).is_some_and(|code| {
-            // Connection exceptions; shut down by an administrator, crashed, starting; too many clients.
-            code.starts_with("08") || code.starts_with("57P") || code == "53300"
+            // Connection exceptions, but not the one that says that trying again is useless; shut down by an
+            // administrator, crashed, starting; too many clients.
+            (code.starts_with("08") && code != "08004")
+                || code.starts_with("57P")
+                || code == "53300"
         }),
         _ => false,
     }
