@@ -1,5 +1,7 @@
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
@@ -37,7 +39,7 @@ impl Tenant {
         let batch = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.user_id = {user_id}{call}"
         );
-        let transaction = pool.begin_with(AssertSqlSafe(batch)).await?;
+        let transaction = begin(pool, &batch).await?;
         Ok(Self {
             user: user.clone(),
             transaction,
@@ -73,6 +75,37 @@ impl Tenant {
     /// The user's id and the connection, as a query needs them.
     pub(crate) fn parts(&mut self) -> (&str, &mut PgConnection) {
         (self.user.as_str(), &mut self.transaction)
+    }
+}
+
+/// `BEGIN`, on a connection that lives. After a failover, or a night without a processor, those in
+/// the pool are dead and do not know it; none was told anything yet, so the next one is tried.
+async fn begin(pool: &PgPool, batch: &str) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let started = Instant::now();
+    loop {
+        match pool.begin_with(AssertSqlSafe(batch.to_owned())).await {
+            Err(error) if is_dead(&error) && started.elapsed() < PATIENCE_WITH_DEAD => {}
+            begun => return begun,
+        }
+    }
+}
+
+/// A dead connection is noticed within a moment; what takes longer is the server's trouble.
+const PATIENCE_WITH_DEAD: Duration = Duration::from_secs(1);
+
+/// Whether the connection was gone before it was asked anything.
+fn is_dead(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::UnexpectedEof
+                | ErrorKind::BrokenPipe
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+        ),
+        // The last words of a server that ends it: by an administrator, by a crash.
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P01" | "57P02")),
+        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@ use nova_store::{Error, Store};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::support::{database, store, user};
+use crate::support::{database, run, store, user};
 
 fn name(error: &Error) -> &'static str {
     match error {
@@ -71,6 +71,37 @@ async fn each_sqlstate_has_its_kind() {
         let source =
             std::error::Error::source(&error).expect("the database's own words are for the log");
         assert!(source.to_string().contains("secret detail"));
+    }
+}
+
+#[tokio::test]
+async fn connections_that_died_in_the_pool_cost_no_request() {
+    let database = database().await;
+    let alice = user("alice");
+    let options: PgConnectOptions = database.url_as("test_research").parse().unwrap();
+    // As the functions' pool: one that was used a moment ago is lent as it is.
+    let pool = PgPoolOptions::new()
+        .test_before_acquire(false)
+        .max_connections(4)
+        .connect_lazy_with(options);
+    let store = Store::new(pool.clone());
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(store.tenant(&alice).await.unwrap());
+    }
+    drop(held);
+    while pool.num_idle() < 4 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    run(
+        &database.pool(),
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'test_research'",
+    )
+    .await;
+    for _ in 0..4 {
+        let mut tenant = store.tenant(&alice).await.unwrap();
+        tenant.articles(None, 1).await.unwrap();
+        tenant.commit().await.unwrap();
     }
 }
 
