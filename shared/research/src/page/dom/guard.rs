@@ -92,10 +92,10 @@ impl Feeder<'_> {
                 }
             }
             let length = rest
-                .bytes()
-                .skip(1)
-                .position(|it| it == b'<')
-                .map_or(rest.len(), |it| it + 1);
+                .char_indices()
+                .nth(1)
+                .and_then(|(second, _)| Some(second + rest.get(second..)?.find('<')?))
+                .unwrap_or(rest.len());
             let before = tokenizer.sink.tokens.get();
             queue.push_back(self.piece(from, length));
             while !matches!(tokenizer.feed(&queue), TokenizerResult::Done) {}
@@ -105,6 +105,10 @@ impl Feeder<'_> {
                 false
             };
             from += length;
+            // Half of many a page is scripts and style sheets, which nobody reads.
+            if let Some(unread) = tokenizer.sink.unread.take() {
+                from += unread.length(self.html.get(from..).unwrap_or_default());
+            }
         }
         Ok(())
     }
@@ -115,6 +119,36 @@ impl Feeder<'_> {
             // Nobody hands over four gigabytes; the limit on the input is far below.
             _ => StrTendril::new(),
         }
+    }
+}
+
+/// An element that was opened and whose text is not kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Unread {
+    Script,
+    Style,
+}
+
+impl Unread {
+    /// How much of what follows is its text; 0 where only the tokenizer knows.
+    fn length(self, html: &str) -> usize {
+        let name = match self {
+            Self::Script => "script",
+            Self::Style => "style",
+        };
+        let mut at = 0;
+        while let Some(next) = html.get(at..).and_then(|it| it.find("</")) {
+            let end = at + next;
+            let found = html.get(end + 2..end + 2 + name.len());
+            if found.is_some_and(|it| it.eq_ignore_ascii_case(name)) {
+                // In a comment of a script, a script may begin and end.
+                let is_plain =
+                    self == Self::Style || !html.get(..end).unwrap_or_default().contains("<!--");
+                return if is_plain { end } else { 0 };
+            }
+            at = end + 2;
+        }
+        0
     }
 }
 
@@ -216,6 +250,7 @@ struct Guard {
     flattened: RefCell<Vec<LocalName>>,
     tokens: Cell<usize>,
     raw_text: Cell<bool>,
+    unread: Cell<Option<Unread>>,
 }
 
 impl Guard {
@@ -227,6 +262,7 @@ impl Guard {
             flattened: RefCell::default(),
             tokens: Cell::new(0),
             raw_text: Cell::new(false),
+            unread: Cell::new(None),
         }
     }
 
@@ -297,6 +333,7 @@ impl TokenSink for Guard {
     type Handle = NodeId;
 
     fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<NodeId> {
+        let mut unread = None;
         let token = match token {
             Token::ParseError(_) | Token::CommentToken(_) => {
                 self.tokens
@@ -307,6 +344,7 @@ impl TokenSink for Guard {
                 self.raw_text.set(false);
                 if self.admits(&tag) {
                     tag.attrs.retain(|it| Attr::of(&it.name.local).is_some());
+                    unread = unread_text(&tag);
                     Token::TagToken(tag)
                 } else {
                     // So that the words before and after it stay apart.
@@ -328,6 +366,7 @@ impl TokenSink for Guard {
                     TokenSinkResult::RawData(_) | TokenSinkResult::Plaintext
                 ) {
                     self.raw_text.set(true);
+                    self.unread.set(unread);
                 }
                 result
             }
@@ -342,6 +381,28 @@ impl TokenSink for Guard {
         self.builder
             .adjusted_current_node_present_but_not_in_html_namespace()
     }
+}
+
+/// What follows a tag and is never read: style sheets, and scripts that are not data.
+fn unread_text(tag: &TagToken) -> Option<Unread> {
+    match tag.name {
+        _ if tag.kind == TagKind::EndTag => None,
+        local_name!("style") => Some(Unread::Style),
+        local_name!("script") => {
+            let kind = tag
+                .attrs
+                .iter()
+                .find(|it| it.name.local == local_name!("type"));
+            (!kind.is_some_and(|it| is_data(&it.value))).then_some(Unread::Script)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a script of this type is no program, but something to read.
+pub(super) fn is_data(kind: &str) -> bool {
+    let kind = kind.trim().to_ascii_lowercase();
+    kind.starts_with("math/") || kind.contains("ld+json")
 }
 
 const fn is_void(name: &LocalName) -> bool {

@@ -7,6 +7,7 @@ use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::StrTendril;
 use html5ever::{Attribute, ExpandedName, LocalName, Namespace, QualName};
 
+use super::guard::is_data;
 use super::{Attr, Data, Dom, Element, NodeId, Tag};
 
 /// The tree while it is built.
@@ -43,10 +44,7 @@ impl Sink {
         };
         match element.tag {
             Tag::Style => false,
-            Tag::Script => element.attr(Attr::Type).is_some_and(|it| {
-                let it = it.to_ascii_lowercase();
-                it.starts_with("math/") || it.contains("ld+json")
-            }),
+            Tag::Script => element.attr(Attr::Type).is_some_and(is_data),
             _ => true,
         }
     }
