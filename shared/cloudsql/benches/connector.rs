@@ -19,7 +19,7 @@ use nova_testkit::{
     postgres::{Database, Postgres},
 };
 use serde_json::{Value, json};
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgPool, postgres::PgConnectOptions};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::UnixStream,
@@ -162,12 +162,31 @@ impl World {
         }
         // The system counts processor time in steps of 10 ms: the mean says more than the median.
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
-        let mean = cpu.iter().sum::<f64>() / cpu.len() as f64;
+        let mean = |samples: &[f64]| samples.iter().sum::<f64>() / samples.len() as f64;
+        // What part of it every connector has: the key's two primes have to be found, the server has to
+        // start a process. Machines differ in these by a factor of ten.
+        let mut keys = vec![];
+        for _ in 0..PROCESSES {
+            keys.extend(openssl_key().await?);
+        }
+        let mut plain = vec![];
+        for _ in 0..FURTHER {
+            let started = Instant::now();
+            let connection = sqlx::PgConnection::connect(&self.database.url).await?;
+            plain.push(milliseconds(started.elapsed()));
+            connection.close().await?;
+        }
         Ok(vec![
             figure("process start to first row and exit, ms", wall, ""),
-            figure("the same, CPU ms (mean)", vec![mean], "90"),
+            figure("the same, CPU ms (mean)", vec![mean(&cpu)], "90"),
+            figure(
+                "  `openssl genrsa 2048`, CPU ms (mean)",
+                vec![mean(&keys)],
+                "",
+            ),
             figure("peak memory, MiB", memory, "12"),
             figure("each further connection, ms", further, "4"),
+            figure("  one without connector and TLS, ms", plain, ""),
         ])
     }
 
@@ -260,6 +279,19 @@ async fn until_ready(stream: &mut (impl AsyncRead + Unpin)) -> Result<usize> {
         if tail == [b'Z', 0, 0, 0, 5, b'I'] {
             return Ok(total);
         }
+    }
+}
+
+/// Processor time in milliseconds of making a key of the same size by another program, if it is there.
+async fn openssl_key() -> Result<Option<f64>> {
+    let before = children_cpu()?;
+    let mut openssl = Command::new("openssl");
+    openssl.args(["genrsa", "2048"]);
+    match openssl.output().await {
+        Ok(done) if done.status.success() => {
+            Ok(Some(milliseconds(children_cpu()?.saturating_sub(before))))
+        }
+        _ => Ok(None),
     }
 }
 
