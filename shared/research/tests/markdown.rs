@@ -168,6 +168,16 @@ fn a_link_is_in_one_block_and_holds_no_other() {
 }
 
 #[test]
+fn a_button_is_text_only_where_it_is_the_heading() {
+    assert_eq!(
+        markdown(
+            "<h3><button>Question?</button></h3><p>Yes.</p><h3>Title <button>Copy</button></h3><button>Buy</button>"
+        ),
+        "### Question?\n\nYes.\n\n### Title"
+    );
+}
+
+#[test]
 fn lines_break_where_the_page_breaks_them() {
     assert_eq!(
         markdown("line<br>two<br><br>three<hr><hr>"),

@@ -126,7 +126,8 @@ impl<'a> Writer<'a> {
             | Tag::Dialog
             | Tag::Map => return false,
             Tag::Noscript => return !is_idle_noscript(self.dom, id),
-            Tag::Button => return self.heading,
+            // All that some headings hold; beside others it is a tool.
+            Tag::Button => return self.heading && self.line.is_empty(),
             Tag::Input => self.input(id),
             Tag::Br if self.heading => self.line.space(),
             Tag::Br if self.line.line_break() => self.flush(),
