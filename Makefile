@@ -64,6 +64,10 @@ bench: postgres ## Measure start-up, size, memory and rates, beside pgbench
 	@cargo build --release --quiet --package cloudsql-connector --features sqlx-postgres --example probe
 	@cargo bench --package cloudsql-connector --features sqlx-postgres --bench connector
 
+bench-pages: ## Measure how well and how fast pages are read, beside trafilatura and readability-lxml
+	@shared/research/benches/pages/fetch --python
+	@cargo bench --package nova-research --features pdf --bench pages
+
 ##@ The parts of `make check`
 
 check-format: ## rustfmt
@@ -113,6 +117,6 @@ help:
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: run token database-url demo clean-local test check fmt prepare bench check-format check-lints \
+.PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies postgres chromium mariadb \
 	cloud-sql-python-connector tools help
