@@ -6,9 +6,13 @@ use crate::workspace::{Kind, Package, assert_none, packages};
 const SHARED: &[(&str, &[&str])] = &[
     ("cloudsql-connector", &[]),
     ("nova-testkit", &[]),
-    ("nova-research", &[]),
+    ("nova-web", &[]),
+    ("nova-research", &["nova-web"]),
     ("nova-store", &[]),
-    ("nova-runtime", &["cloudsql-connector", "nova-store"]),
+    (
+        "nova-runtime",
+        &["cloudsql-connector", "nova-store", "nova-web"],
+    ),
     ("nova-blobs", &["nova-runtime", "nova-store"]),
 ];
 

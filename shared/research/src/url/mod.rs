@@ -10,9 +10,7 @@
 //! default port, the fragment (but the lines of a file on GitHub and the routes `#/…`, `#!…`) and
 //! tracking parameters. Query parameters keep their order, `www.` and a slash at the end count.
 
-mod address;
 mod github;
-mod host;
 mod web;
 mod youtube;
 
@@ -22,10 +20,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-pub use self::address::{NOT_GLOBAL, is_global};
-
-/// Longer URLs are refused. Signed links reach about 4 KB; data hidden in a URL has no limit.
-pub const MAX_URL_BYTES: usize = 8192;
+pub use nova_web::{MAX_URL_BYTES, NOT_GLOBAL, is_global};
 
 /// What a source is, and so which tool reads it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -162,7 +157,7 @@ fn public_host(url: &mut Url) -> Result<String, Refusal> {
         Some(Host::Ipv6(address)) => return public_address(url, IpAddr::V6(address)),
         Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
     };
-    if !host::is_public_name(&host) {
+    if !nova_web::is_public_name(&host) {
         return Err(Refusal::PrivateAddress);
     }
     if url.host_str() != Some(&host) {

@@ -1,9 +1,9 @@
 //! Which video a YouTube URL means.
 
+use nova_web::is_within;
 use url::Url;
 
 use super::Canonical;
-use super::host::is_within;
 
 /// What a URL on one of YouTube's hosts is.
 pub(super) enum Youtube {

@@ -2,7 +2,7 @@
 //!
 //! A source is only ever fetched from a public address: everything else is the machine itself, a
 //! neighbour in its network, or the cloud's metadata server. [`is_global`] is asked twice, once
-//! when a guideline names an address outright and again by the fetcher for every address that a
+//! when a guideline names an address outright and again by the client for every address that a
 //! name resolves to. The rule is one table, [`NOT_GLOBAL`], after IANA's special-purpose
 //! registries, plus the ranges that are routed on the internet and still answer only inside a
 //! cloud. For IPv6 it is the other way round: only `2000::/3` has been handed out, so only that
@@ -50,7 +50,7 @@ pub const NOT_GLOBAL: &[(&str, &str)] = &[
 /// An IPv4 address written as IPv6 (`::ffff:10.0.0.1`) is judged as what it is.
 ///
 /// ```
-/// use nova_research::url::is_global;
+/// use nova_web::is_global;
 /// # fn main() -> Result<(), std::net::AddrParseError> {
 /// assert!(is_global("93.184.216.34".parse()?));
 /// assert!(!is_global("169.254.169.254".parse()?));
@@ -65,6 +65,54 @@ pub fn is_global(address: IpAddr) -> bool {
         IpAddr::V6(address) => {
             address.segments()[0] & 0xe000 == 0x2000 && !in_table(IpAddr::V6(address))
         }
+    }
+}
+
+/// Addresses of one's own machine and network, which its operator may open.
+const OWN_NETWORK: &[&str] = &[
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1/128",
+    "fc00::/7",
+];
+
+/// Metadata servers among [`OWN_NETWORK`]: they hand out the machine's own credentials.
+const METADATA: &[&str] = &["100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::/32"];
+
+/// How far a client may reach.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// The public internet, and nothing else.
+    #[default]
+    Public,
+    /// Also this machine and private networks, but no metadata server. For an operator who wants
+    /// the pages of their own network read; never where strangers choose the URLs.
+    OwnNetwork,
+}
+
+impl Reach {
+    /// Whether a connection may be made to the address.
+    ///
+    /// ```
+    /// use nova_web::Reach;
+    /// # fn main() -> Result<(), std::net::AddrParseError> {
+    /// assert!(!Reach::Public.allows("10.0.0.1".parse()?));
+    /// assert!(Reach::OwnNetwork.allows("10.0.0.1".parse()?));
+    /// assert!(!Reach::OwnNetwork.allows("169.254.169.254".parse()?));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn allows(self, address: IpAddr) -> bool {
+        if is_global(address) {
+            return true;
+        }
+        let address = address.to_canonical();
+        let within = |ranges: &[&str]| ranges.iter().any(|range| contains(range, address));
+        self == Self::OwnNetwork && within(OWN_NETWORK) && !within(METADATA)
     }
 }
 
@@ -160,6 +208,43 @@ mod tests {
             "::ffff:8.8.8.8",
         ] {
             assert!(global(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn no_reach_includes_metadata_servers_or_what_is_no_host() {
+        for address in [
+            "0.0.0.0",
+            "100.100.100.200",
+            "168.63.129.16",
+            "169.254.169.254",
+            "192.0.0.192",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "fe80::1",
+            "ff02::1",
+        ] {
+            let address = address.parse().unwrap();
+            assert!(!Reach::Public.allows(address), "{address}");
+            assert!(!Reach::OwnNetwork.allows(address), "{address}");
+        }
+        for address in [
+            "127.0.0.1",
+            "192.168.1.1",
+            "::1",
+            "fd12::1",
+            "::ffff:10.0.0.1",
+        ] {
+            let address = address.parse().unwrap();
+            assert!(!Reach::Public.allows(address), "{address}");
+            assert!(Reach::OwnNetwork.allows(address), "{address}");
         }
     }
 

@@ -20,7 +20,8 @@ const PRIVATE_SUFFIXES: &[&str] = &[
 ];
 
 /// Whether a host name (lower case, without a dot at the end) can be a site on the internet.
-pub(super) fn is_public_name(name: &str) -> bool {
+#[must_use]
+pub fn is_public_name(name: &str) -> bool {
     name.contains('.')
         && name.split('.').all(|label| !label.is_empty())
         && !PRIVATE_SUFFIXES
@@ -29,7 +30,8 @@ pub(super) fn is_public_name(name: &str) -> bool {
 }
 
 /// Whether a name is a domain or a name below it: the host decides, never a part of the text.
-pub(super) fn is_within(name: &str, domain: &str) -> bool {
+#[must_use]
+pub fn is_within(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
