@@ -36,6 +36,17 @@ fn no_address_of_a_private_network_is_a_source() {
     assert!(decided > 30, "only {decided} cases were decided");
 }
 
+#[test]
+fn an_address_with_dots_behind_it_is_still_an_address() {
+    for url in [
+        "http://127.0.0.1./",
+        "http://127.0.0.1../",
+        "http://0x7f.1.../",
+    ] {
+        assert_eq!(SourceUrl::parse(url), Err(Refusal::PrivateAddress), "{url}");
+    }
+}
+
 fn kind(url: &str) -> Kind {
     SourceUrl::parse(url).unwrap().kind()
 }

@@ -151,20 +151,21 @@ impl fmt::Display for SourceUrl {
 
 /// Checks the host and takes the dots from its end, which mean the same name.
 fn public_host(url: &mut Url) -> Result<String, Refusal> {
-    let host = match url.host() {
-        None => return Err(Refusal::InvalidUrl),
-        Some(Host::Ipv4(address)) => return public_address(url, IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => return public_address(url, IpAddr::V6(address)),
-        Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
-    };
-    if !nova_web::is_public_name(&host) {
-        return Err(Refusal::PrivateAddress);
-    }
-    if url.host_str() != Some(&host) {
-        url.set_host(Some(&host))
+    if let Some(Host::Domain(name)) = url.host()
+        && name.ends_with('.')
+    {
+        // What is left may be an address: `127.0.0.1..` was none.
+        let name = name.trim_end_matches('.').to_owned();
+        url.set_host(Some(&name))
             .map_err(|_unreadable| Refusal::InvalidUrl)?;
     }
-    Ok(host)
+    match url.host() {
+        None => Err(Refusal::InvalidUrl),
+        Some(Host::Ipv4(address)) => public_address(url, IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => public_address(url, IpAddr::V6(address)),
+        Some(Host::Domain(name)) if nova_web::is_public_name(name) => Ok(name.to_owned()),
+        Some(Host::Domain(_)) => Err(Refusal::PrivateAddress),
+    }
 }
 
 fn public_address(url: &Url, address: IpAddr) -> Result<String, Refusal> {
