@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,6 +15,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError},
     database,
+    fetch::Fetcher,
     http_client::HttpClient,
     identity::Verifier,
     problem::Problem,
@@ -31,6 +32,7 @@ pub struct App {
     _route: Option<database::Route>,
     verifier: Option<Verifier>,
     http: HttpClient,
+    fetcher: OnceLock<Fetcher>,
     tokens: TokenSource,
     clock: Arc<dyn Clock>,
     schema_is_ready: AtomicBool,
@@ -65,6 +67,7 @@ impl App {
             _route: route,
             verifier,
             http,
+            fetcher: OnceLock::new(),
             tokens,
             clock,
             schema_is_ready: AtomicBool::new(false),
@@ -85,6 +88,13 @@ impl App {
     /// The outgoing client for machine calls.
     pub fn http(&self) -> &HttpClient {
         &self.http
+    }
+
+    /// The outgoing client for what users and search name. Made when it is first asked for: most
+    /// functions fetch nothing.
+    pub fn fetcher(&self) -> &Fetcher {
+        self.fetcher
+            .get_or_init(|| Fetcher::new(&self.config.fetch))
     }
 
     /// Google access tokens; nothing is fetched before the first is needed.

@@ -14,6 +14,7 @@
 
 mod database;
 mod environment;
+mod fetch;
 mod secret;
 
 use std::{path::PathBuf, str::FromStr as _};
@@ -25,6 +26,7 @@ use crate::identity::VerifierConfig;
 pub use self::{
     database::{CloudSqlConfig, DatabaseConfig, DatabaseTarget, DatabaseUrl},
     environment::{ConfigError, Environment},
+    fetch::FetchConfig,
     secret::Secret,
 };
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub blobs: BlobsConfig,
     /// Whose Google access tokens this process uses.
     pub google: GoogleCredentials,
+    /// How pages of others are fetched.
+    pub fetch: FetchConfig,
     /// `MONTHLY_TOOL_CALL_LIMIT`: tool calls a user may make in a month, 0 for no limit. Default 100.
     pub monthly_tool_call_limit: u32,
     /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`.
@@ -143,6 +147,7 @@ impl Config {
                 Some(path) => GoogleCredentials::KeyFile(path.into()),
                 None => GoogleCredentials::MetadataServer(reader.text("GCE_METADATA_HOST")),
             },
+            fetch: fetch::read(&mut reader),
             monthly_tool_call_limit: reader
                 .parse(
                     "MONTHLY_TOOL_CALL_LIMIT",
@@ -304,6 +309,15 @@ mod tests {
         let config = read([("DATABASE_URL", "postgres://nova:hunter2@localhost/nova")]).unwrap();
         let printed = format!("{config:?}");
         assert!(!printed.contains("hunter2"), "{printed}");
+    }
+
+    #[test]
+    fn private_urls_are_opened_by_one_clear_word() {
+        assert!(!read([]).unwrap().fetch.allow_private_urls);
+        let open = read([("NOVA_ALLOW_PRIVATE_URLS", "True")]).unwrap();
+        assert!(open.fetch.allow_private_urls);
+        let error = read([("NOVA_ALLOW_PRIVATE_URLS", "1")]).unwrap_err();
+        assert_eq!(error, "NOVA_ALLOW_PRIVATE_URLS=1: true or false");
     }
 
     #[test]

@@ -30,6 +30,7 @@
 pub mod body;
 pub mod clock;
 pub mod config;
+pub mod fetch;
 pub mod http_client;
 pub mod identity;
 pub mod log;
@@ -64,6 +65,7 @@ pub use self::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError, Environment},
     dispatch::{Dispatcher, see_other},
+    fetch::Fetcher,
     function::{EXIT_USAGE, Function, JobMain, Setup, run},
     http_client::HttpClient,
     identity::{Identity, Scope},

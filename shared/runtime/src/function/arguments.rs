@@ -75,6 +75,7 @@ Settings (environment):
   OIDC_AUDIENCE             whom tokens are for, comma-separated (SERVER_URL)
   BLOB_BUCKET               where file contents are
   MONTHLY_TOOL_CALL_LIMIT   tool calls a user may make in a month, 0 for no limit (100)
+  NOVA_ALLOW_PRIVATE_URLS   true to read pages of one's own network (false)
   LOG_LEVEL, LOG_FORMAT     info; json, text or auto
 The README has all of them."
     )
