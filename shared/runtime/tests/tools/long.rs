@@ -31,7 +31,6 @@ struct Provider {
     asked: Mutex<BTreeMap<String, u32>>,
     /// Each page takes one; none are given while it has none.
     gate: Option<Semaphore>,
-    takes: Duration,
 }
 
 impl Provider {
@@ -64,7 +63,6 @@ impl Provider {
         if let Some(gate) = &self.gate {
             gate.acquire().await.unwrap().forget();
         }
-        sleep(self.takes).await;
         match page {
             "busy" if asked < 3 => {
                 return Err(Failure::Again {
@@ -403,11 +401,7 @@ async fn a_cancelled_job_begins_nothing_new_and_keeps_what_is_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_slow_pages_hold_no_connection_and_nobody_up() {
-    let provider = Arc::new(Provider {
-        takes: Duration::from_secs(3),
-        ..Provider::default()
-    });
-    let setup = Setup::new(provider).await;
+    let setup = Setup::new(Provider::with_gate(0)).await;
     let mut jobs = Vec::new();
     for number in 0..50 {
         let pages = [format!("{number} a"), format!("{number} b")];
@@ -419,13 +413,21 @@ async fn a_hundred_slow_pages_hold_no_connection_and_nobody_up() {
         while setup.provider.asked.lock().unwrap().len() < 100 {
             sleep(Duration::from_millis(10)).await;
         }
+        // A connection that was given back answers the pool's ping.
         sleep(Duration::from_millis(500)).await;
-        let busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tools_research' AND state <> 'idle'";
+        let busy = "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND usename = 'tools_research' AND state <> 'idle'";
         assert_eq!(setup.count(busy).await, 0);
-        let begun = Instant::now();
-        let (status, _) = setup.call(&["quick"], "0").await;
-        assert_eq!(status, 202);
-        begun.elapsed()
+        let mut times = Vec::new();
+        for number in 0..5 {
+            let begun = Instant::now();
+            let (status, _) = setup.call(&[&format!("quick {number}")], "0").await;
+            assert_eq!(status, 202);
+            times.push(begun.elapsed());
+        }
+        times.sort();
+        setup.provider.open();
+        times[2]
     };
     let (_, took) = tokio::join!(work, watch);
     assert!(took < Duration::from_millis(50), "{took:?}");
