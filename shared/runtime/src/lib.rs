@@ -51,14 +51,6 @@ mod session;
 mod tool;
 mod trace;
 
-/// Of every function: a request allocates some thousand small pieces on whichever thread it runs,
-/// which glibc's allocator, and musl's far more, is slow at (with it `make bench` extracts a fifth more
-/// guidelines a second). Its feature `no_thp` keeps the kernel from giving it huge pages, six
-/// mebibytes of them in a function that does nothing; its version 2 gives memory back after 10 ms and
-/// not after a second, so that a stream of chunks needs a few of them and not all.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 pub use self::{
     app::App,
     body::{Body, Request, Response, json},
