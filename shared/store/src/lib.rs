@@ -55,7 +55,7 @@ pub use blobs::{BlobRef, CommittedBlob, NewBlob, Purpose};
 pub use error::Error;
 pub use jobs::{
     ClaimedJob, Ended, Enqueued, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobItem, JobState,
-    NewJob, Settled,
+    NewJob, Settled, Settlement,
 };
 pub use research::{AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};

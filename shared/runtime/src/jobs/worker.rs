@@ -13,7 +13,7 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use nova_store::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Settled, Tenant};
+use nova_store::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Settled, Settlement, Tenant};
 use serde_json::value::to_raw_value;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -191,8 +191,10 @@ impl<T: LongTool> Worker<'_, T> {
                     .await;
                     tries += 1;
                 }
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(Stop::Lost),
+                // Also when it was settled before: by this loop, whose commit went through though
+                // its answer was lost.
+                Ok(Settlement::Kept | Settlement::Before) => return Ok(()),
+                Ok(Settlement::Lost) => return Err(Stop::Lost),
                 Err(problem) => return Err(problem.into()),
             }
         }
@@ -234,17 +236,17 @@ impl<T: LongTool> Worker<'_, T> {
         }
     }
 
-    /// Keeps what came of a piece, with the mark that it is settled. False: the job is not this
-    /// worker's any more, and nothing was kept.
+    /// Keeps what came of a piece, with the mark that it is settled; nothing is kept where the
+    /// mark could not be made.
     async fn keep(
         &self,
         work: &Work<T::Arguments>,
         piece: &JobItem,
         fetched: &Result<T::Paid, String>,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Settlement, Problem> {
         let (id, fence) = (self.job.id, self.job.fence);
         let mut tenant = self.tenant().await?;
-        let kept = match fetched {
+        let settlement = match fetched {
             Ok(paid) => {
                 let result = self.tool.keep(work, &mut tenant, piece, paid).await?;
                 let result = to_raw_value(&result).map_err(Problem::internal)?;
@@ -256,10 +258,10 @@ impl<T: LongTool> Worker<'_, T> {
                 tenant.settle_item(id, fence, &piece.key, settled).await?
             }
         };
-        if kept {
+        if settlement == Settlement::Kept {
             tenant.commit().await?;
         }
-        Ok(kept)
+        Ok(settlement)
     }
 
     /// Writes down how it ended.

@@ -157,6 +157,18 @@ pub enum Settled<'a> {
     Failed(&'a str),
 }
 
+/// What became of the mark that a piece is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It counts once this transaction commits.
+    Kept,
+    /// The piece was settled before, and what came of it is kept: this transaction must not be
+    /// committed.
+    Before,
+    /// The claim is not this worker's any more: this transaction must not be committed.
+    Lost,
+}
+
 /// How a worker lets go of a job.
 #[derive(Clone, Copy, Debug)]
 pub enum Ended<'a> {

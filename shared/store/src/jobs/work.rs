@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, JobState, Settled};
+use super::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, JobState, Settled, Settlement};
 use crate::tenant::watch;
 use crate::{Answer, Error, Store, Tenant, UserId};
 
@@ -105,19 +105,17 @@ impl Tenant {
         Ok(items.collect())
     }
 
-    /// Marks a piece as done or given up, in the transaction that keeps what came of it. Answers
-    /// false when the claim is not this worker's any more, or the piece was settled before: then
-    /// this transaction must not be committed.
+    /// Marks a piece as done or given up, in the transaction that keeps what came of it.
     pub fn settle_item<'a>(
         &'a mut self,
         id: Uuid,
         fence: i64,
         key: &'a str,
         settled: Settled<'a>,
-    ) -> Answer<'a, bool> {
+    ) -> Answer<'a, Settlement> {
         watch(self.broken(), async move {
             if !self.holds(id, fence).await? {
-                return Ok(false);
+                return Ok(Settlement::Lost);
             }
             let (state, result, error) = match settled {
                 Settled::Done(result) => (ItemState::Done, Some(Json(result)), None),
@@ -137,8 +135,11 @@ impl Tenant {
             )
             .execute(connection)
             .await?;
+            if done.rows_affected() == 0 {
+                return Ok(Settlement::Before);
+            }
             self.announce(id).await?;
-            Ok(done.rows_affected() == 1)
+            Ok(Settlement::Kept)
         })
     }
 

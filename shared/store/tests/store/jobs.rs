@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nova_store::{
     ClaimedJob, Ended, Enqueued, Error, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobState, NewJob,
-    Settled, Store, UserId,
+    Settled, Settlement, Store, UserId,
 };
 use nova_testkit::postgres::Database;
 use serde_json::{json, value::RawValue};
@@ -80,7 +80,7 @@ impl Setup {
         .unwrap()
     }
 
-    async fn settle(&self, fence: i64, key: &str) -> bool {
+    async fn settle(&self, fence: i64, key: &str) -> Settlement {
         let (id, result) = (self.job.id, raw(&json!({"key": key})));
         within(&self.store, &self.alice, async |t| {
             t.settle_item(id, fence, key, Settled::Done(&result)).await
@@ -213,7 +213,7 @@ async fn of_eight_workers_one_gets_the_job() {
 #[tokio::test]
 async fn after_a_crash_only_what_was_not_settled_is_left_to_do() {
     let setup = Setup::new().await;
-    assert!(setup.settle(1, "b").await);
+    assert_eq!(setup.settle(1, "b").await, Settlement::Kept);
     assert!(setup.claim().await.is_none(), "its worker lives");
     setup.worker_dies().await;
     let second = setup.claim().await.unwrap();
@@ -233,8 +233,8 @@ async fn after_a_crash_only_what_was_not_settled_is_left_to_do() {
         ]
     );
     assert_eq!(items[1].result.as_ref().unwrap().get(), r#"{"key": "b"}"#);
-    assert!(!setup.settle(2, "b").await, "b was paid for");
-    assert!(setup.settle(2, "a").await);
+    assert_eq!(setup.settle(2, "b").await, Settlement::Before);
+    assert_eq!(setup.settle(2, "a").await, Settlement::Kept);
     let state = setup.state().await;
     assert_eq!((state.settled, state.total), (2, 3));
 }
@@ -251,7 +251,7 @@ async fn a_worker_that_was_given_up_changes_nothing_any_more() {
         (setup.beat(1).await, setup.beat(second).await),
         (Heartbeat::Lost, held)
     );
-    assert!(!setup.settle(1, "a").await);
+    assert_eq!(setup.settle(1, "a").await, Settlement::Lost);
     assert!(setup.plan(1).await.is_none());
     assert!(!setup.end(1).await);
     let requeued = within(&setup.store, &setup.alice, async |t| {
@@ -277,7 +277,7 @@ async fn whoever_takes_a_job_over_waits_for_a_save_that_is_under_way() {
     let result = raw(&json!({}));
     let mut saving = setup.store.tenant(&setup.alice).await.unwrap();
     let settled = saving.settle_item(id, 1, "a", Settled::Done(&result)).await;
-    assert!(settled.unwrap());
+    assert_eq!(settled.unwrap(), Settlement::Kept);
     let store = setup.store.clone();
     let takeover = tokio::spawn(async move {
         tokio::time::sleep(short * 2).await;
@@ -307,7 +307,7 @@ async fn a_job_that_nobody_has_stops_at_once_and_one_that_runs_is_told() {
     assert_eq!(cancel(queued).await.state, JobState::Cancelled);
     let claimed = setup.store.claim_job(queued, TOOL, LEASE).await.unwrap();
     assert!(claimed.is_none());
-    assert!(setup.settle(1, "a").await);
+    assert_eq!(setup.settle(1, "a").await, Settlement::Kept);
     let running = cancel(setup.job.id).await;
     assert_eq!(
         (running.state, running.cancel_requested),
