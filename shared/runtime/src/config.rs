@@ -15,6 +15,7 @@
 mod database;
 mod environment;
 mod fetch;
+mod providers;
 mod secret;
 
 use std::{path::PathBuf, str::FromStr as _};
@@ -27,6 +28,7 @@ pub use self::{
     database::{CloudSqlConfig, DatabaseConfig, DatabaseTarget, DatabaseUrl},
     environment::{ConfigError, Environment},
     fetch::FetchConfig,
+    providers::{Endpoint, ProvidersConfig},
     secret::Secret,
 };
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub google: GoogleCredentials,
     /// How pages of others are fetched.
     pub fetch: FetchConfig,
+    /// Who is paid for what.
+    pub providers: ProvidersConfig,
     /// `MONTHLY_TOOL_CALL_LIMIT`: tool calls a user may make in a month, 0 for no limit. Default 100.
     pub monthly_tool_call_limit: u32,
     /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`.
@@ -131,10 +135,13 @@ impl Config {
                 web_address,
             )
             .or_else(|| Url::parse(&format!("http://localhost:{port}")).ok());
+        let (Some(server_url), Some(providers)) = (server_url, providers::read(&mut reader)) else {
+            return Err(reader.finish().err().unwrap_or_default());
+        };
         let config = Self {
             port,
             database: database::read(&mut reader),
-            identity: identity(&mut reader, server_url.as_ref()),
+            identity: identity(&mut reader, &server_url),
             blobs: BlobsConfig {
                 bucket: reader.text("BLOB_BUCKET"),
                 emulator: reader.parse(
@@ -148,6 +155,7 @@ impl Config {
                 None => GoogleCredentials::MetadataServer(reader.text("GCE_METADATA_HOST")),
             },
             fetch: fetch::read(&mut reader),
+            providers,
             monthly_tool_call_limit: reader
                 .parse(
                     "MONTHLY_TOOL_CALL_LIMIT",
@@ -176,20 +184,14 @@ impl Config {
                 once: reader.text("NOVA_ONCE"),
                 user: reader.text("NOVA_USER"),
             }),
-            server_url: match server_url {
-                Some(url) => url,
-                None => return Err(reader.finish().err().unwrap_or_default()),
-            },
+            server_url,
         };
         reader.finish()?;
         Ok(config)
     }
 }
 
-fn identity(
-    reader: &mut environment::Reader<'_>,
-    server_url: Option<&Url>,
-) -> Option<IdentityConfig> {
+fn identity(reader: &mut environment::Reader<'_>, server_url: &Url) -> Option<IdentityConfig> {
     let issuer = reader.parse(
         "OIDC_ISSUER",
         "the issuer's http or https address",
@@ -199,7 +201,7 @@ fn identity(
     let base = base.or_else(|| Url::parse("https://api.descope.com").ok());
     let mut verifier = match (issuer, reader.text("DESCOPE_PROJECT_ID"), base) {
         (Some(issuer), _, _) => {
-            let server = server_url?.as_str().trim_end_matches('/');
+            let server = server_url.as_str().trim_end_matches('/');
             let audiences = vec![server.to_owned(), format!("{server}/mcp")];
             VerifierConfig::oidc(issuer, audiences)
         }

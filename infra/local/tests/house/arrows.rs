@@ -14,10 +14,20 @@ const SHARED: &[(&str, &[&str])] = &[
         &["cloudsql-connector", "nova-store", "nova-web"],
     ),
     ("nova-blobs", &["nova-runtime", "nova-store"]),
+    (
+        "nova-providers",
+        &["nova-research", "nova-runtime", "nova-web"],
+    ),
 ];
 
 /// What each function may link of ours.
-const FUNCTIONS: &[&str] = &["nova-runtime", "nova-store", "nova-blobs", "nova-research"];
+const FUNCTIONS: &[&str] = &[
+    "nova-runtime",
+    "nova-store",
+    "nova-blobs",
+    "nova-providers",
+    "nova-research",
+];
 
 /// The crates that may link functions: they serve several of them at once.
 const GATHERS_FUNCTIONS: &[&str] = &["mcp", "nova-local"];

@@ -59,4 +59,5 @@ pub use self::{
     politeness::Politeness,
     request::{ContentTypes, FetchRequest, Initiative},
     response::{Document, Fetched, Validators},
+    retry_after::retry_after,
 };

@@ -2,13 +2,21 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
+
+use crate::clock::{Clock as _, SystemClock};
 
 const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
 );
 
-/// How long to wait from now on.
+/// How long to wait from now on, as a `Retry-After` says it.
+pub fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    parse(value.to_str().ok()?, SystemClock.now())
+}
+
+/// How long to wait from `now` on.
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
