@@ -8,4 +8,5 @@ pub mod cloudsql;
 pub mod issuer;
 pub mod objects;
 pub mod postgres;
+pub mod providers;
 pub mod proxy;

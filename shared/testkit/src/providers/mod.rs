@@ -1,0 +1,39 @@
+//! Those whom the tools ask for pages, code, videos and answers, on loopback.
+//!
+//! Each of them is a [`StandIn`]: a real HTTP server that answers as the provider does, keeps what it
+//! [received](StandIn::received), and writes down what it [was paid for](StandIn::paid). Tests make it
+//! [go wrong](StandIn::inject). What is paid for is written down when the answer is made, as providers
+//! do: an answer that is lost on its way was paid for all the same.
+//!
+//! | Module | Who |
+//! | --- | --- |
+//! | [`firecrawl`] | reads pages (`POST /v2/scrape`) |
+//! | [`site`] | a site of the web, which is not paid |
+//!
+//! A further one is a function from [`Received`] to [`Answer`]:
+//!
+//! ```
+//! # async fn example() -> std::io::Result<()> {
+//! use nova_testkit::providers::{Answer, StandIn};
+//! use serde_json::json;
+//!
+//! let oracle = StandIn::start(|asked| {
+//!     let question = asked.json()["question"].as_str().unwrap_or_default().to_owned();
+//!     Answer::json(200, &json!({"answer": 42})).paid(question, 1)
+//! }).await?;
+//! println!("{}", oracle.url());
+//! # Ok(()) }
+//! ```
+
+pub mod firecrawl;
+pub mod site;
+
+mod answer;
+mod fault;
+mod server;
+
+pub use self::{
+    answer::{Answer, Payment},
+    fault::{Effect, Fault},
+    server::{Received, StandIn},
+};
