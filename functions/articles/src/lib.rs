@@ -70,8 +70,12 @@ struct SourceEntry {
     kind: &'static str,
     /// The address, or the file's name.
     name: String,
+    /// What it calls itself.
+    title: Option<String>,
     bytes: u64,
     added_at: String,
+    /// When it was last looked at where it comes from.
+    fetched_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -172,8 +176,10 @@ impl From<Source> for SourceEntry {
         Self {
             kind: source.kind.as_str(),
             name: source.title,
+            title: source.page_title,
             bytes: source.blob.size,
             added_at: rfc3339(source.created_at),
+            fetched_at: source.fetched_at.map(rfc3339),
         }
     }
 }

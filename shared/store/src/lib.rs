@@ -35,6 +35,7 @@ mod blobs;
 mod error;
 mod jobs;
 pub mod migrate;
+mod origins;
 mod remarks;
 mod research;
 pub mod schema;
@@ -57,6 +58,7 @@ pub use jobs::{
     ClaimedJob, Ended, Enqueued, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobItem, JobState,
     NewJob, Settled, Settlement,
 };
+pub use origins::{KnownSource, Origin};
 pub use research::{AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};
 pub use sources::{NewSource, Source, SourceKind};

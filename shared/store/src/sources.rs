@@ -1,12 +1,14 @@
 //! Sources: what was fetched or uploaded for an article, one row per thing however often a tool runs.
 
-use time::OffsetDateTime;
+use serde_json::Value;
+use sqlx::types::Json;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::blobs::{BlobRef, Columns};
 use crate::tenant::watch;
 use crate::text_enum::text_enum;
-use crate::{Answer, ArticleId, Error, Tenant};
+use crate::{Answer, ArticleId, Error, Origin, Tenant};
 
 text_enum! {
     /// Where a source came from, in the order of the document's sections.
@@ -39,6 +41,8 @@ pub struct NewSource {
     pub position: i64,
     /// The text, as Markdown.
     pub blob_id: Uuid,
+    /// Who gave it, and what is known of it; nothing for a file that was uploaded.
+    pub origin: Origin,
 }
 
 /// A source with its text.
@@ -52,10 +56,14 @@ pub struct Source {
     pub title: String,
     /// The text, as Markdown.
     pub blob: BlobRef,
+    /// What it calls itself, if that is known.
+    pub page_title: Option<String>,
     /// When it was first kept.
     pub created_at: OffsetDateTime,
     /// When its text was replaced last.
     pub updated_at: OffsetDateTime,
+    /// When its origin was last asked for it; `None` for a local file.
+    pub fetched_at: Option<OffsetDateTime>,
 }
 
 impl Tenant {
@@ -82,22 +90,37 @@ impl Tenant {
             let titles: Vec<String> = sources.iter().map(|source| source.title.clone()).collect();
             let positions: Vec<i64> = sources.iter().map(|source| source.position).collect();
             let blobs: Vec<Uuid> = sources.iter().map(|source| source.blob_id).collect();
+            let origin = Origins::of(sources);
             let found = sqlx::query_scalar!(
                 r#"-- sources: upsert
                 WITH article AS (SELECT id, user_id FROM articles WHERE id = $1 AND user_id = $2),
                 given AS (
-                  SELECT DISTINCT ON (kind, key) id, kind::source_kind AS kind, key, title, position, blob_id
-                    FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[])
-                         WITH ORDINALITY AS s (id, kind, key, title, position, blob_id, nth)
+                  SELECT DISTINCT ON (kind, key)
+                         id, kind::source_kind AS kind, key, title, position, blob_id, page_title, author, published, language,
+                         final_url, etag, last_modified, revision, provider, cost
+                    FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::uuid[],
+                                $9::text[], $10::text[], $11::date[], $12::text[], $13::text[], $14::text[], $15::text[],
+                                $16::text[], $17::text[], $18::jsonb[])
+                         WITH ORDINALITY
+                         AS s (id, kind, key, title, position, blob_id, page_title, author, published, language, final_url,
+                               etag, last_modified, revision, provider, cost, nth)
                    ORDER BY kind, key, nth DESC),
                 kept AS (
-                  INSERT INTO sources AS s (id, user_id, article_id, kind, source_key, position, url, filename, blob_id)
+                  INSERT INTO sources AS s (id, user_id, article_id, kind, source_key, position, url, filename, blob_id,
+                         page_title, author, published, language, final_url, etag, last_modified, revision, provider, cost,
+                         fetched_at)
                   SELECT g.id, a.user_id, a.id, g.kind, g.key, g.position,
                          CASE WHEN g.kind <> 'local_file' THEN g.title END,
-                         CASE WHEN g.kind = 'local_file' THEN g.title END, g.blob_id
+                         CASE WHEN g.kind = 'local_file' THEN g.title END, g.blob_id,
+                         g.page_title, g.author, g.published, g.language, g.final_url, g.etag, g.last_modified, g.revision,
+                         g.provider, g.cost, CASE WHEN g.kind <> 'local_file' THEN now() END
                     FROM article a, given g
                   ON CONFLICT (article_id, kind, source_key) DO UPDATE
-                     SET position = excluded.position, url = excluded.url, filename = excluded.filename, blob_id = excluded.blob_id
+                     SET position = excluded.position, url = excluded.url, filename = excluded.filename, blob_id = excluded.blob_id,
+                         page_title = excluded.page_title, author = excluded.author, published = excluded.published,
+                         language = excluded.language, final_url = excluded.final_url, etag = excluded.etag,
+                         last_modified = excluded.last_modified, revision = excluded.revision, provider = excluded.provider,
+                         cost = excluded.cost, fetched_at = excluded.fetched_at
                    WHERE s.user_id = excluded.user_id)
                 SELECT EXISTS (SELECT 1 FROM article) AS "found!""#,
                 article,
@@ -108,6 +131,16 @@ impl Tenant {
                 &titles,
                 &positions,
                 &blobs,
+                &origin.titles as _,
+                &origin.authors as _,
+                &origin.published as _,
+                &origin.languages as _,
+                &origin.final_urls as _,
+                &origin.etags as _,
+                &origin.last_modified as _,
+                &origin.revisions as _,
+                &origin.providers as _,
+                &origin.costs as _,
             )
             .fetch_one(connection)
             .await?;
@@ -138,8 +171,8 @@ impl Tenant {
             let (user, connection) = self.parts();
             let rows = sqlx::query!(
                 r#"-- sources: of a document
-                SELECT s.id, s.kind::text AS "kind!: SourceKind", coalesce(s.url, s.filename) AS "title!",
-                       s.created_at, s.updated_at,
+                SELECT s.id, s.kind::text AS "kind!: SourceKind", coalesce(s.url, s.filename) AS "title!", s.page_title,
+                       s.created_at, s.updated_at, s.fetched_at,
                        b.id AS blob_id, b.bucket, b.object_name, b.content_type, b.size, b.crc32c, b.generation
                   FROM sources s JOIN blobs b ON b.user_id = s.user_id AND b.id = s.blob_id
                  WHERE s.article_id = $1 AND s.user_id = $2
@@ -164,11 +197,48 @@ impl Tenant {
                     kind: row.kind,
                     title: row.title,
                     blob: blob.blob()?,
+                    page_title: row.page_title,
                     created_at: row.created_at,
                     updated_at: row.updated_at,
+                    fetched_at: row.fetched_at,
                 })
             });
             Ok(sources.collect())
         })
+    }
+}
+
+/// The origins of sources as the columns of a statement.
+struct Origins<'a> {
+    titles: Vec<Option<&'a str>>,
+    authors: Vec<Option<&'a str>>,
+    published: Vec<Option<Date>>,
+    languages: Vec<Option<&'a str>>,
+    final_urls: Vec<Option<&'a str>>,
+    etags: Vec<Option<&'a str>>,
+    last_modified: Vec<Option<&'a str>>,
+    revisions: Vec<Option<&'a str>>,
+    providers: Vec<Option<&'a str>>,
+    costs: Vec<Option<Json<&'a Value>>>,
+}
+
+impl<'a> Origins<'a> {
+    fn of(sources: &'a [NewSource]) -> Self {
+        let all = || sources.iter().map(|source| &source.origin);
+        let texts = |text: fn(&Origin) -> &Option<String>| {
+            all().map(|origin| text(origin).as_deref()).collect()
+        };
+        Self {
+            titles: texts(|origin| &origin.title),
+            authors: texts(|origin| &origin.author),
+            published: all().map(|origin| origin.published).collect(),
+            languages: texts(|origin| &origin.language),
+            final_urls: texts(|origin| &origin.final_url),
+            etags: texts(|origin| &origin.etag),
+            last_modified: texts(|origin| &origin.last_modified),
+            revisions: texts(|origin| &origin.revision),
+            providers: texts(|origin| &origin.provider),
+            costs: all().map(|origin| origin.cost.as_ref().map(Json)).collect(),
+        }
     }
 }

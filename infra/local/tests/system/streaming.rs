@@ -8,7 +8,7 @@ use http::StatusCode;
 use nova_blobs::{Blobs, Settings, Upload};
 use nova_local::local::BUCKET;
 use nova_runtime::{http_client::HttpClient, tokens::TokenSource};
-use nova_store::{NewSource, Purpose, SourceKind, Store, UserId};
+use nova_store::{NewSource, Origin, Purpose, SourceKind, Store, UserId};
 use uuid::Uuid;
 
 use crate::system::System;
@@ -75,6 +75,7 @@ async fn add_source(blobs: &Blobs, store: &Store, article: Uuid, number: usize) 
         title: format!("https://example.com/{number}"),
         position: i64::try_from(number).unwrap(),
         blob_id: written.id,
+        origin: Origin::default(),
     };
     tenant.upsert_source(article, &source).await.unwrap();
     tenant.commit().await.unwrap();

@@ -35,6 +35,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0007_blob_life"),
     migration!("0008_usage_by_day"),
     migration!("0009_jobs"),
+    migration!("0010_source_origins"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.

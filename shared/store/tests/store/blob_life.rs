@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nova_store::{Error, NewArticle, NewSource, Purpose, SourceKind, Store, UserId};
+use nova_store::{Error, NewArticle, NewSource, Origin, Purpose, SourceKind, Store, UserId};
 use nova_testkit::postgres::Database;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ fn source(blob_id: Uuid) -> NewSource {
         title: "https://example.com/".to_owned(),
         position: 1,
         blob_id,
+        origin: Origin::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use nova_store::{ArticleStatus, Charge, NewSource, Purpose, SourceKind};
+use nova_store::{ArticleStatus, Charge, NewSource, Origin, Purpose, SourceKind};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use uuid::Uuid;
@@ -174,6 +174,7 @@ async fn nothing_that_a_user_does_reads_a_table_from_end_to_end() {
             title: "https://example.com/".to_owned(),
             position: 1,
             blob_id: blob(&tools, &alice, Purpose::Scraped).await,
+            origin: Origin::default(),
         };
         within(&tools, &alice, async |t| t.upsert_source(id, &text).await)
             .await

@@ -1,4 +1,6 @@
-use nova_store::{AnsweredQuery, Error, FoundSource, NewSource, Purpose, SourceKind};
+use nova_store::{AnsweredQuery, Error, FoundSource, NewSource, Origin, Purpose, SourceKind};
+use serde_json::json;
+use time::macros::date;
 use uuid::Uuid;
 
 use crate::support::{article, blob, database, store, user, value, within};
@@ -11,6 +13,7 @@ fn source(kind: SourceKind, key: &str, position: i64, blob_id: Uuid) -> NewSourc
         title: key.to_owned(),
         position,
         blob_id,
+        origin: Origin::default(),
     }
 }
 
@@ -98,6 +101,86 @@ async fn a_tool_that_runs_again_replaces_its_sources_and_keeps_their_order() {
     )
     .await;
     assert_eq!(views, 12101, "the names that users know");
+}
+
+#[tokio::test]
+async fn where_a_source_comes_from_is_kept_and_what_has_not_changed_is_not_replaced() {
+    let database = database().await;
+    let (uploads, tools) = (store(&database, "upload"), store(&database, "research"));
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = article(&uploads, &alice).await;
+    let (kind, key) = (SourceKind::ScrapedUrl, "a.example/");
+    let known = async |who, kind, key: &str| {
+        let known = within(&tools, who, async |t| t.known_source(id, kind, key).await);
+        known.await.unwrap()
+    };
+    let origin = Origin {
+        title: Some("A page".to_owned()),
+        author: Some("Ada, Bob".to_owned()),
+        published: Some(date!(2026 - 03 - 01)),
+        language: Some("en".to_owned()),
+        final_url: Some("https://a.example/home".to_owned()),
+        etag: Some("\"1\"".to_owned()),
+        last_modified: Some("Sun, 01 Mar 2026 10:00:00 GMT".to_owned()),
+        revision: None,
+        provider: Some("built_in".to_owned()),
+        cost: Some(json!({"credits": 1})),
+    };
+    let page = NewSource {
+        origin: origin.clone(),
+        ..source(kind, key, 1, blob(&tools, &alice, Purpose::Scraped).await)
+    };
+    let text = blob(&tools, &alice, Purpose::LocalFile).await;
+    let file = source(SourceKind::LocalFile, "code.py", 1, text);
+    let both = [page.clone(), file];
+    within(&tools, &alice, async |t| t.upsert_sources(id, &both).await)
+        .await
+        .unwrap();
+    let first = known(&alice, kind, key).await.unwrap();
+    assert_eq!((first.id, &first.origin), (page.id, &origin));
+    assert!(first.fetched_at.is_some());
+    let file = known(&alice, SourceKind::LocalFile, "code.py")
+        .await
+        .unwrap();
+    assert_eq!((file.origin, file.fetched_at), (Origin::default(), None));
+    assert!(
+        known(&alice, SourceKind::ScrapedResearchUrl, key)
+            .await
+            .is_none()
+    );
+    assert!(known(&bob, kind, key).await.is_none());
+
+    let confirm = async |who, key: &str| {
+        let confirmed = within(&tools, who, async |t| {
+            t.confirm_source(id, kind, key, 7).await
+        });
+        confirmed.await.unwrap()
+    };
+    assert!(confirm(&alice, key).await);
+    assert!(!confirm(&alice, "b.example/").await);
+    assert!(!confirm(&bob, key).await);
+    let again = known(&alice, kind, key).await.unwrap();
+    assert!(again.fetched_at > first.fetched_at);
+    assert_eq!(again.origin, origin);
+    let document = within(&tools, &alice, async |t| t.document_sources(id).await);
+    let kept = document.await.unwrap();
+    assert_eq!(
+        kept[0].created_at, kept[0].updated_at,
+        "its text was not replaced"
+    );
+    assert_eq!(kept[0].page_title.as_deref(), Some("A page"));
+
+    let changed = NewSource {
+        origin: Origin::default(),
+        ..source(kind, key, 1, blob(&tools, &alice, Purpose::Scraped).await)
+    };
+    within(&tools, &alice, async |t| {
+        t.upsert_source(id, &changed).await
+    })
+    .await
+    .unwrap();
+    let changed = known(&alice, kind, key).await.unwrap();
+    assert_eq!((changed.id, changed.origin), (page.id, Origin::default()));
 }
 
 fn round(queries: &[&str], sources: usize) -> Vec<AnsweredQuery> {

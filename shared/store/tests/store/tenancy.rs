@@ -1,7 +1,7 @@
 //! Nobody sees or changes another user's rows: not by an id, not by a query that forgets the
 //! owner, not through a connection that somebody else has used before.
 
-use nova_store::{Error, NewArticle, NewSource, Purpose, SourceKind, Store};
+use nova_store::{Error, NewArticle, NewSource, Origin, Purpose, SourceKind, Store};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -189,6 +189,7 @@ async fn a_row_cannot_point_at_another_users_row() {
         title: "https://example.com/".to_owned(),
         position: 1,
         blob_id,
+        origin: Origin::default(),
     };
     let (from_his_blob, into_his_article) = (source(his_blob), source(her_blob));
     let refused = within(&tools, &alice, async |t| {
