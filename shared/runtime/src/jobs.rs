@@ -28,17 +28,29 @@ use crate::{app::App, problem::Problem};
 pub trait LongTool: Send + Sync + 'static {
     /// The name that agents know.
     const NAME: &'static str;
-    /// How many pieces are fetched at once.
-    const AT_ONCE: usize = 4;
     /// The arguments beside `article_guideline_id`. Derive `deny_unknown_fields`, so that a typing
     /// error is told and not ignored. What they are written as tells one job from another.
     type Arguments: Serialize + DeserializeOwned + Send + Sync;
     /// What a provider gave for a piece.
     type Paid: Send + Sync;
 
-    /// What else the work goes by, such as the links that were found in the guideline: another
-    /// text is another job.
-    fn revision(&self, article: &Article) -> String;
+    /// Refuses arguments that can be read and make no sense: a problem that names the field.
+    fn check(&self, _arguments: &Self::Arguments) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// How many pieces are fetched at once.
+    fn at_once(&self, _arguments: &Self::Arguments) -> usize {
+        4
+    }
+
+    /// What else the work goes by, such as the links that were found in the guideline, or rows of
+    /// the article: another text is another job.
+    fn revision<'a>(
+        &'a self,
+        tenant: &'a mut Tenant,
+        article: &'a Article,
+    ) -> BoxFuture<'a, Result<String, Problem>>;
 
     /// Lists the pieces: normalised URLs, questions. The same each time.
     fn pieces<'a>(

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, StatusCode, header};
-use nova_store::{Charge, Enqueued, Job, JobState, NewJob, Usage, UserId};
+use nova_store::{Article, Charge, Enqueued, Job, JobState, NewJob, Tenant, Usage, UserId};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json, value::RawValue};
 use tokio::time::{Instant, sleep};
@@ -41,9 +41,11 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 /// Arguments that were read, and what tells the job from others.
 struct Read {
     arguments: Box<RawValue>,
-    revision: Box<dyn FnOnce(&nova_store::Article) -> String + Send>,
+    revision: Box<Revision>,
 }
 
+type Revision = dyn for<'a> FnOnce(&'a mut Tenant, &'a Article) -> BoxFuture<'a, Result<String, Problem>>
+    + Send;
 type Reader = dyn Fn(Map<String, Value>) -> Result<Read, Problem> + Send + Sync;
 type Run = dyn Fn(Arc<App>, Uuid) -> BoxFuture<'static, Result<Outcome, Problem>> + Send + Sync;
 
@@ -65,11 +67,14 @@ impl Registered {
             let unfit = |error| Problem::bad_request(format!("The arguments do not fit: {error}."));
             let arguments: T::Arguments =
                 serde_json::from_value(Value::Object(arguments)).map_err(unfit)?;
+            tool.check(&arguments)?;
             Ok(Read {
                 // As they are written by us: the order and spelling of the caller's do not matter.
                 arguments: serde_json::value::to_raw_value(&arguments)
                     .map_err(Problem::internal)?,
-                revision: Box::new(move |article| tool.revision(article)),
+                revision: Box::new(move |tenant, article| {
+                    Box::pin(async move { tool.revision(tenant, article).await })
+                }),
             })
         };
         let run = move |app: Arc<App>, id| -> BoxFuture<'static, _> {
@@ -127,7 +132,7 @@ impl Registered {
         let mut tenant = self.app.tenant_in_call(user, self.name, id).await?;
         // The article first: when it is not there, the transaction ends before anything is charged.
         let found = tenant.article(article).await?;
-        let revision = (read.revision)(&found);
+        let revision = (read.revision)(&mut tenant, &found).await?;
         let new = NewJob {
             id,
             tool: self.name,

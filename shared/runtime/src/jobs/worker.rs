@@ -142,7 +142,7 @@ impl<T: LongTool> Worker<'_, T> {
         stream::iter(pieces)
             .filter(|piece| std::future::ready(piece.state == ItemState::Pending))
             .map(|piece| self.piece(&work, piece))
-            .buffer_unordered(T::AT_ONCE)
+            .buffer_unordered(self.tool.at_once(&work.arguments))
             .try_for_each(|()| std::future::ready(Ok(())))
             .await?;
         let mut tenant = self.tenant().await?;

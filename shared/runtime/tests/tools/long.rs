@@ -13,7 +13,8 @@ use nova_runtime::{
     jobs::{Failure, LongTool, Work},
 };
 use nova_store::{
-    Article, CommittedBlob, ItemState, JobItem, NewBlob, NewSource, Purpose, SourceKind, Tenant,
+    AnsweredQuery, Article, CommittedBlob, FoundSource, ItemState, JobItem, NewBlob, NewSource,
+    Origin, Purpose, SourceKind, Tenant,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -109,12 +110,29 @@ struct ReadPages(Arc<Provider>);
 
 impl LongTool for ReadPages {
     const NAME: &'static str = TOOL;
-    const AT_ONCE: usize = 2;
     type Arguments = Pages;
     type Paid = String;
 
-    fn revision(&self, article: &Article) -> String {
-        article.version.to_string()
+    fn check(&self, arguments: &Pages) -> Result<(), Problem> {
+        match arguments.pages.len() {
+            0 => Err(Problem::bad_field("pages", "at least one")),
+            _ => Ok(()),
+        }
+    }
+
+    fn at_once(&self, _: &Pages) -> usize {
+        2
+    }
+
+    fn revision<'a>(
+        &'a self,
+        tenant: &'a mut Tenant,
+        article: &'a Article,
+    ) -> BoxFuture<'a, Result<String, Problem>> {
+        Box::pin(async move {
+            let found = tenant.research_results(article.id).await?.len();
+            Ok(found.to_string())
+        })
     }
 
     fn pieces<'a>(&'a self, work: &'a Work<Pages>) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
@@ -162,6 +180,7 @@ impl LongTool for ReadPages {
                 title: piece.key.clone(),
                 position: i64::try_from(piece.position).unwrap(),
                 blob_id: id,
+                origin: Origin::default(),
             };
             tenant.upsert_source(work.article.id, &source).await?;
             Ok(json!({"characters": paid.len()}))
@@ -323,6 +342,43 @@ async fn ten_identical_calls_are_one_job_and_all_get_its_answer() {
     let (status, _) = setup.call(&["a"], "0").await;
     assert_eq!(status, 202, "another list of pages is another job");
     assert_eq!(setup.kept_charged_jobs().await, (4, 2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_that_make_no_sense_are_refused_before_anything_is_charged() {
+    let setup = Setup::new(Arc::default()).await;
+    let (status, answer) = setup.call(&[], "0").await;
+    assert_eq!(
+        (status, &answer["field"]),
+        (400, &json!("pages")),
+        "{answer}"
+    );
+    assert_eq!(setup.kept_charged_jobs().await, (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_call_is_another_job_when_the_rows_that_it_goes_by_are_others() {
+    let setup = Setup::new(Arc::default()).await;
+    let (status, _) = setup.done(&["a"]).await;
+    assert_eq!(status, 200);
+    let research = setup.nova.store("tools_research");
+    let mut tenant = research.tenant(&"alice".parse().unwrap()).await.unwrap();
+    let found = AnsweredQuery {
+        query: "q".to_owned(),
+        sources: vec![FoundSource {
+            url: "https://example.com/".to_owned(),
+            answer: "yes".to_owned(),
+        }],
+    };
+    let call = Uuid::now_v7();
+    tenant
+        .add_research(setup.article, call, &[found])
+        .await
+        .unwrap();
+    tenant.commit().await.unwrap();
+    let (status, _) = setup.call(&["a"], "0").await;
+    assert_eq!(status, 202, "the answer of before is not served again");
+    assert_eq!(setup.kept_charged_jobs().await.2, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,6 +84,11 @@ impl Nova {
         Dispatcher::new().with(&app, &routes)
     }
 
+    /// The rows, as a family of functions sees them.
+    pub(crate) fn store(&self, login: &str) -> Store {
+        Store::new(self.database.pool_as(login))
+    }
+
     /// Another process of the same function.
     pub(crate) fn instance(&self, set_up: &SetUp) -> Instance {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -105,7 +110,7 @@ impl Nova {
 
     /// An article of alice's, as an upload leaves it.
     pub(crate) async fn article(&self) -> Uuid {
-        let uploads = Store::new(self.database.pool_as("tools_upload"));
+        let uploads = self.store("tools_upload");
         let alice: UserId = "alice".parse().unwrap();
         let id = Uuid::now_v7();
         let blob = NewBlob {
