@@ -55,8 +55,8 @@ pub use articles::{
 pub use blobs::{BlobRef, CommittedBlob, NewBlob, Purpose};
 pub use error::Error;
 pub use jobs::{
-    ClaimedJob, Ended, Enqueued, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobItem, JobState,
-    NewJob, Settled, Settlement,
+    Announcements, ClaimedJob, Ended, Enqueued, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobItem,
+    JobState, NewJob, Settled, Settlement,
 };
 pub use origins::{KnownSource, Origin};
 pub use research::{AnsweredQuery, FoundSource, ResearchResult};

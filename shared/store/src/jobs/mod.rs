@@ -5,6 +5,7 @@
 //! one which was believed dead and woke up again changes nothing. What a piece of work cost is
 //! kept in the transaction that marks it as done: after a crash only the others are left to do.
 
+mod announcements;
 mod outbox;
 mod request;
 mod work;
@@ -15,6 +16,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::announcements::Announcements;
 use crate::text_enum::text_enum;
 use crate::{ArticleId, Error, Tenant, UserId};
 
