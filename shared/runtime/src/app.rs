@@ -12,6 +12,7 @@ use nova_store::{Store, Tenant, UserId};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    bell::Door,
     clock::{Clock, SystemClock},
     config::{Config, ConfigError},
     database,
@@ -31,6 +32,7 @@ pub struct App {
     /// What the store's connections go by.
     _route: Option<database::Route>,
     verifier: Option<Verifier>,
+    door: Door,
     http: HttpClient,
     fetcher: OnceLock<Fetcher>,
     tokens: TokenSource,
@@ -52,6 +54,8 @@ impl App {
         let verifier = config.identity.as_ref().map(|identity| {
             Verifier::new(identity.verifier.clone(), http.clone(), Arc::clone(&clock))
         });
+        let is_in_cloud = config.service.is_some();
+        let door = Door::new(function, config.tasks.as_ref(), is_in_cloud, &http, &clock);
         let tokens = TokenSource::new(&config.google)?;
         let route = match &config.database {
             Some(settings) => Some(database::Route::new(&settings.target, &tokens)?),
@@ -66,6 +70,7 @@ impl App {
             store,
             _route: route,
             verifier,
+            door,
             http,
             fetcher: OnceLock::new(),
             tokens,
@@ -116,6 +121,11 @@ impl App {
     /// Who checks tokens; `None` when no issuer is configured.
     pub fn verifier(&self) -> Option<&Verifier> {
         self.verifier.as_ref()
+    }
+
+    /// Where workers are called for.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
     }
 
     /// The rows.

@@ -17,6 +17,7 @@ mod environment;
 mod fetch;
 mod providers;
 mod secret;
+mod tasks;
 
 use std::{path::PathBuf, str::FromStr as _};
 
@@ -30,6 +31,7 @@ pub use self::{
     fetch::FetchConfig,
     providers::{Endpoint, ProvidersConfig},
     secret::Secret,
+    tasks::TasksConfig,
 };
 
 /// Everything that a function is told from outside.
@@ -52,6 +54,8 @@ pub struct Config {
     pub fetch: FetchConfig,
     /// Who is paid for what.
     pub providers: ProvidersConfig,
+    /// Who calls for workers; `None` when nothing is set.
+    pub tasks: Option<TasksConfig>,
     /// `MONTHLY_TOOL_CALL_LIMIT`: tool calls a user may make in a month, 0 for no limit. Default 100.
     pub monthly_tool_call_limit: u32,
     /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`.
@@ -156,6 +160,7 @@ impl Config {
             },
             fetch: fetch::read(&mut reader),
             providers,
+            tasks: tasks::read(&mut reader),
             monthly_tool_call_limit: reader
                 .parse(
                     "MONTHLY_TOOL_CALL_LIMIT",

@@ -39,6 +39,7 @@ pub mod serve;
 pub mod tokens;
 
 mod app;
+mod bell;
 mod call;
 pub mod database;
 mod dispatch;

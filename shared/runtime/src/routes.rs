@@ -17,13 +17,15 @@ pub enum Access {
     /// As [`Access::Token`], or a person who signed in with a browser; one who has not is sent to
     /// the sign-in page and comes back.
     Page(&'static [Scope]),
+    /// Whoever calls for workers, in the name of the service account for it.
+    Bell,
 }
 
 impl Access {
     /// The scopes that the caller must have.
     pub fn scopes(self) -> &'static [Scope] {
         match self {
-            Self::Public => &[],
+            Self::Public | Self::Bell => &[],
             Self::Token(scopes) | Self::Page(scopes) => scopes,
         }
     }
@@ -104,8 +106,8 @@ impl Routes {
     }
 
     /// Offers a long tool at `POST /tools/<name>`, and does its jobs at `POST /jobs/<name>/{id}`, where
-    /// the bell calls for a worker. That address is open: a ring carries neither identity nor
-    /// arguments, and does nothing but begin a job that is due, charged, and held by nobody.
+    /// the bell calls for a worker. A ring carries neither identity nor arguments, and does nothing
+    /// but begin a job that is due, charged, and held by nobody.
     #[must_use]
     pub fn long_tool<T: jobs::LongTool>(mut self, app: &Arc<App>, tool: T) -> Self {
         let tool = jobs::Registered::new(app, tool);
@@ -122,10 +124,8 @@ impl Routes {
             let tool = tool.clone();
             Box::pin(async move { tool.answer(call).await })
         });
-        for (path, access, handler) in [
-            (calls, tool::ACCESS, answers),
-            (jobs, Access::Public, works),
-        ] {
+        for (path, access, handler) in [(calls, tool::ACCESS, answers), (jobs, Access::Bell, works)]
+        {
             self.routes.push(Route {
                 method: Method::POST,
                 path: Cow::Owned(path),

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::TokenError;
 use super::jws::shortened;
@@ -30,6 +31,11 @@ pub(super) struct Claims {
     client_id: Option<String>,
     azp: Option<String>,
     nonce: Option<String>,
+    // Of any type in users' tokens, where nobody asks for them.
+    #[serde(default)]
+    email: Value,
+    #[serde(default)]
+    email_verified: Value,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +100,12 @@ impl Claims {
 
     pub(super) fn nonce(&self) -> Option<&str> {
         self.nonce.as_deref()
+    }
+
+    /// The e-mail by which the issuer knows the subject, if the issuer stands for it.
+    pub(super) fn verified_email(&self) -> Option<&str> {
+        let stands_for_it = self.email_verified == Value::Bool(true);
+        self.email.as_str().filter(|_| stands_for_it)
     }
 
     /// The client that asked for the token, by either of its two names.

@@ -52,6 +52,9 @@ pub enum TokenError {
     /// A nonce that is not the one of this sign-in.
     #[error("the nonce is not the one that was sent")]
     Nonce,
+    /// The token is another service account's.
+    #[error("the token is that of {0:?}")]
+    Account(Option<String>),
     /// The issuer's keys could not be had, so that nothing can be said about the token.
     #[error("the issuer's keys cannot be read")]
     KeysUnavailable(#[source] DiscoveryError),
@@ -75,7 +78,8 @@ impl TokenError {
             | Self::Signature
             | Self::Claims(_)
             | Self::Subject(_)
-            | Self::Nonce => "The token is not valid.",
+            | Self::Nonce
+            | Self::Account(_) => "The token is not valid.",
         }
     }
 

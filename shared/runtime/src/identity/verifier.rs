@@ -178,6 +178,26 @@ impl Verifier {
         })
     }
 
+    /// Makes sure that a token is that of the service account with this e-mail: a machine's, which
+    /// is no user's identity.
+    pub fn verify_service_account<'a>(
+        &'a self,
+        token: &'a str,
+        email: &'a str,
+    ) -> BoxFuture<'a, Result<(), TokenError>> {
+        Box::pin(async move {
+            let jws = Jws::parse(token)?;
+            let current = self.keys.current().await;
+            let current = current.map_err(TokenError::KeysUnavailable)?;
+            let (claims, _generation) = self.signed_claims(&jws, current).await?;
+            claims.check(&self.issuers, &self.audiences, self.clock.now())?;
+            match claims.verified_email() {
+                Some(found) if found == email => Ok(()),
+                other => Err(TokenError::Account(other.map(super::jws::shortened))),
+            }
+        })
+    }
+
     /// The claims, once the signature is known to be the issuer's.
     async fn signed_claims(
         &self,

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::support::{Nova, ring};
 
-const TOOL: &str = "read_pages";
+pub(crate) const TOOL: &str = "read_pages";
 
 /// Somebody who is paid for each page, and says what was paid.
 #[derive(Default)]
@@ -198,8 +198,8 @@ impl LongTool for ReadPages {
 }
 
 /// Nova with this tool, and an article.
-struct Setup {
-    nova: Nova,
+pub(crate) struct Setup {
+    pub(crate) nova: Nova,
     article: Uuid,
     provider: Arc<Provider>,
 }
@@ -211,7 +211,16 @@ fn tools(provider: &Arc<Provider>) -> impl Fn(&Arc<App>) -> Result<Routes, Confi
 
 impl Setup {
     async fn new(provider: Arc<Provider>) -> Self {
-        let nova = Nova::start(tools(&provider)).await;
+        Self::of(provider, &[]).await
+    }
+
+    /// With further settings of the function.
+    pub(crate) async fn with_settings(settings: &[(&'static str, &'static str)]) -> Self {
+        Self::of(Arc::default(), settings).await
+    }
+
+    async fn of(provider: Arc<Provider>, settings: &[(&'static str, &'static str)]) -> Self {
+        let nova = Nova::start_with(settings, tools(&provider)).await;
         let article = nova.article().await;
         Self {
             nova,
@@ -228,7 +237,7 @@ impl Setup {
     }
 
     /// Makes the job and does not wait for it: its id.
-    async fn job(&self, pages: &[&str]) -> String {
+    pub(crate) async fn job(&self, pages: &[&str]) -> String {
         let (status, answer) = self.call(pages, "0").await;
         assert_eq!((status, &answer["status"]), (202, &json!("running")));
         answer["job_id"].as_str().unwrap().to_owned()
@@ -247,7 +256,7 @@ impl Setup {
     }
 
     /// Sources kept, units charged, jobs made.
-    async fn kept_charged_jobs(&self) -> (i64, i64, i64) {
+    pub(crate) async fn kept_charged_jobs(&self) -> (i64, i64, i64) {
         (
             self.count("SELECT count(*) FROM sources").await,
             self.count("SELECT count(*) FROM tool_call_usage").await,
@@ -275,7 +284,7 @@ impl Setup {
     }
 }
 
-const PAGES: [&str; 4] = ["a", "b", "c", "d"];
+pub(crate) const PAGES: [&str; 4] = ["a", "b", "c", "d"];
 
 fn once_each() -> BTreeMap<String, u32> {
     PAGES.map(|page| (page.to_owned(), 1)).into()

@@ -22,8 +22,9 @@ const SERVER_URL: &str = "http://nova.test";
 
 pub(crate) struct Nova {
     pub(crate) database: Database,
-    issuer: RunningIssuer,
+    pub(crate) issuer: RunningIssuer,
     address: SocketAddr,
+    settings: Vec<(&'static str, &'static str)>,
 }
 
 /// The tools of a test.
@@ -56,6 +57,14 @@ impl Nova {
     pub(crate) async fn start(
         set_up: impl Fn(&Arc<App>) -> Result<Routes, ConfigError> + 'static,
     ) -> Self {
+        Self::start_with(&[], set_up).await
+    }
+
+    /// With further settings of the function; its issuer also signs for service accounts.
+    pub(crate) async fn start_with(
+        settings: &[(&'static str, &'static str)],
+        set_up: impl Fn(&Arc<App>) -> Result<Routes, ConfigError> + 'static,
+    ) -> Self {
         let prepare = async |url: String| {
             Migrator::new(url.parse()?).up(None).await?;
             let pool = sqlx::PgPool::connect(&url).await?;
@@ -68,6 +77,7 @@ impl Nova {
             database: Postgres::shared().await.database("tools", prepare).await,
             issuer: Issuer::start().await.unwrap(),
             address: ([0, 0, 0, 0], 0).into(),
+            settings: settings.to_vec(),
         };
         nova.address = serve_on(nova.routes(&set_up)).await;
         nova
@@ -77,8 +87,11 @@ impl Nova {
         let environment = Environment::from([
             ("SERVER_URL", SERVER_URL),
             ("OIDC_ISSUER", self.issuer.url()),
+            ("CLOUD_TASKS_ISSUER", self.issuer.url()),
             ("DATABASE_URL", &self.database.url_as("tools_research")),
         ]);
+        let settings = self.settings.iter();
+        let environment = settings.fold(environment, |all, (name, value)| all.with(name, *value));
         let app = App::new("sample", Config::read(&environment).unwrap()).unwrap();
         let routes = set_up(&app).unwrap();
         Dispatcher::new().with(&app, &routes)
@@ -170,6 +183,14 @@ impl Nova {
     /// Calls for a worker, as the bell does, and waits until it is done.
     pub(crate) async fn ring(&self, tool: &str, job: &str) -> u16 {
         ring(self.address, tool, job).await
+    }
+
+    /// The same, by who shows this token.
+    pub(crate) async fn ring_with(&self, token: &str, tool: &str, job: &str) -> u16 {
+        let path = format!("/jobs/{tool}/{job}");
+        read(post(self.address, &path, token, "", "0").await)
+            .await
+            .0
     }
 
     /// Calls that were charged and not given back; results that were saved.
