@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod local;
 pub mod manifest;
 
+mod bell;
 mod database;
 mod processes;
 mod state;

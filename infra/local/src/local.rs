@@ -14,6 +14,7 @@ use nova_testkit::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
+    bell::{self, Bell},
     database::{login, migrated},
     functions::SERVICES,
     gateway::{Functions, ISSUER_PATH, gateway},
@@ -23,6 +24,9 @@ use crate::{
 
 /// The bucket that the object store offers.
 pub const BUCKET: &str = "nova-local";
+
+/// The functions as the bell's tokens name them. Nothing is sent there: the bell knows the way.
+const TARGET: &str = "http://{function}.nova.local";
 
 /// What a system is made of; the parts live as long as this value or longer.
 pub struct Parts<'a> {
@@ -51,6 +55,7 @@ pub struct Local {
     /// Where file contents are.
     pub objects: ObjectStore,
     processes: Option<Arc<Processes>>,
+    bell: Bell,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<usize>,
 }
@@ -85,11 +90,13 @@ impl Local {
                 Some(processes),
             )
         } else {
-            (Functions::Here(in_this_process(environment_of)?), None)
+            let here = in_this_process(environment_of)?;
+            (Functions::Here(Arc::new(here)), None)
         };
+        let bell = Bell::start(&parts.database_url, ring(functions.clone(), issuer.clone()))?;
 
         let (stop, stopped) = oneshot::channel::<()>();
-        let answer = gateway(issuer.clone(), functions);
+        let answer = gateway(&manifest, issuer.clone(), functions);
         let served = tokio::spawn(serve::serve(
             listener,
             answer,
@@ -104,6 +111,7 @@ impl Local {
             issuer,
             objects: parts.objects,
             processes,
+            bell,
             stop: Some(stop),
             served,
         })
@@ -144,6 +152,7 @@ impl Local {
 
     /// Finishes what is under way and stops everything that this value started.
     pub async fn stop(mut self) {
+        self.bell.stop().await;
         drop(self.stop.take());
         match self.served.await {
             Ok(0) => {}
@@ -183,6 +192,21 @@ fn in_this_process(
     Ok(dispatcher)
 }
 
+/// Calls functions to work as Cloud Tasks does: with a token for the function and for nobody else.
+fn ring(functions: Functions, issuer: Issuer) -> bell::Ring {
+    Arc::new(move |tool, job| {
+        let (functions, issuer) = (functions.clone(), issuer.clone());
+        Box::pin(async move {
+            let audience = TARGET.replace("{function}", &tool.replace('_', "-"));
+            let mut claims = issuer.claims(bell::ACCOUNT, &[], &audience, Duration::from_mins(5));
+            claims["email"] = bell::ACCOUNT.into();
+            claims["email_verified"] = true.into();
+            let token = issuer.sign(&issuer.header(), &claims);
+            functions.work(&tool, job, &token).await
+        })
+    })
+}
+
 /// What a function is told, in the cloud by Terraform.
 fn settings_of(
     url: &str,
@@ -196,6 +220,12 @@ fn settings_of(
         ("OIDC_ISSUER".to_owned(), issuer.url().to_owned()),
         ("STORAGE_EMULATOR_HOST".to_owned(), objects.url.clone()),
         ("BLOB_BUCKET".to_owned(), BUCKET.to_owned()),
+        (
+            "CLOUD_TASKS_SERVICE_ACCOUNT".to_owned(),
+            bell::ACCOUNT.to_owned(),
+        ),
+        ("CLOUD_TASKS_TARGET_URL".to_owned(), TARGET.to_owned()),
+        ("CLOUD_TASKS_ISSUER".to_owned(), issuer.url().to_owned()),
     ]);
     let database = database.into_iter().flatten();
     settings.extend(database.map(|(name, value)| (name.to_owned(), value)));

@@ -49,4 +49,9 @@ impl Manifest {
             "../../../functions/manifest.json"
         ))?)
     }
+
+    /// Every address that the world may call.
+    pub fn routes(&self) -> impl Iterator<Item = &String> {
+        self.services.values().flat_map(|entry| &entry.routes)
+    }
 }

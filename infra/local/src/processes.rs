@@ -5,7 +5,6 @@ use std::{
     net::TcpListener,
     path::Path,
     process::Stdio,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +15,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use nova_runtime::{Body, Problem, Request, Response, matches, serve::Answer};
+use nova_runtime::{Body, Problem, Request, Response, matches};
 use tokio::process::{Child, Command};
 
 use crate::manifest::Manifest;
@@ -26,7 +25,9 @@ const START_DEADLINE: Duration = Duration::from_secs(20);
 /// The running binaries.
 pub(crate) struct Processes {
     children: tokio::sync::Mutex<Vec<(String, Child)>>,
-    /// First segment of the path (two of them for tools) to port.
+    /// By name.
+    ports: BTreeMap<String, u16>,
+    /// The routes of the manifest, each with the port of who answers it.
     routes: Vec<(String, u16)>,
     client: Client<HttpConnector, Body>,
 }
@@ -46,11 +47,12 @@ impl Processes {
             beside
         };
         let mut children = Vec::new();
-        let mut routes = Vec::new();
+        let (mut ports, mut routes) = (BTreeMap::new(), Vec::new());
         for (name, entry) in &manifest.services {
             let port = free_port()?;
             let child = spawn(&beside.join(name), port, environment_of(name))?;
             children.push((name.clone(), child));
+            ports.insert(name.clone(), port);
             routes.extend(entry.routes.iter().map(|route| (route.clone(), port)));
         }
         let deadline = Instant::now() + START_DEADLINE;
@@ -68,6 +70,7 @@ impl Processes {
         let client = Client::builder(TokioExecutor::new()).build_http();
         Ok(Self {
             children: tokio::sync::Mutex::new(children),
+            ports,
             routes,
             client,
         })
@@ -113,27 +116,32 @@ impl Processes {
             .with_context(|| format!("no process is called {name}"))
     }
 
-    pub(crate) fn into_answer(self: Arc<Self>) -> Answer {
-        Arc::new(move |request| {
-            let processes = Arc::clone(&self);
-            Box::pin(async move {
-                processes
-                    .forward(request)
-                    .await
-                    .unwrap_or_else(|problem| problem.into_response("gateway"))
-            })
-        })
-    }
-
-    async fn forward(&self, mut request: Request) -> Result<Response, Problem> {
+    /// Passes a request on to who answers its path.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
         let path = request.uri().path();
         let found = self
             .routes
             .iter()
             .find(|(route, _)| matches(route, path).is_some());
-        let Some((_, port)) = found else {
-            return Err(Problem::not_found("There is nothing at this address."));
+        let port = found.map(|(_, port)| *port);
+        self.forward(request, port).await
+    }
+
+    /// Passes a request on to a function.
+    pub(crate) async fn work(&self, function: &str, request: Request) -> Response {
+        let port = self.ports.get(function).copied();
+        self.forward(request, port).await
+    }
+
+    async fn forward(&self, request: Request, port: Option<u16>) -> Response {
+        let answer = match port {
+            Some(port) => self.try_forward(request, port).await,
+            None => Err(Problem::not_found("There is nothing at this address.")),
         };
+        answer.unwrap_or_else(|problem| problem.into_response("gateway"))
+    }
+
+    async fn try_forward(&self, mut request: Request, port: u16) -> Result<Response, Problem> {
         let rest = request
             .uri()
             .path_and_query()
