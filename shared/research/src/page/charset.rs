@@ -54,6 +54,15 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: Option<&str>) -> Cow<'a, str> {
     }
 }
 
+/// Reads bytes of which nothing is declared as text: code may quote any declaration.
+#[cfg(feature = "ingest")]
+pub(crate) fn decode_undeclared(bytes: &[u8]) -> Cow<'_, str> {
+    match Encoding::for_bom(bytes) {
+        Some((encoding, mark)) => decode_as(encoding, bytes.get(mark..).unwrap_or_default()),
+        None => decode_as(guess(bytes), bytes),
+    }
+}
+
 fn decode_as<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
     encoding.decode_without_bom_handling(bytes).0
 }

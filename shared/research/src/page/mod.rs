@@ -28,7 +28,7 @@
 //! with the method and the figures in `quality.rs`.
 
 pub mod blocks;
-mod charset;
+pub(crate) mod charset;
 mod content;
 mod date;
 mod dom;
