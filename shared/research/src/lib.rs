@@ -1,13 +1,18 @@
 //! The domain of Nova, without network, database or clock.
 //!
+//! - [`coverage`]: what the stored texts say about the sections of a guideline.
 //! - [`document`]: the frame of `research.md`, written as a stream.
 //! - [`guideline`]: what an article guideline is, and the sources that it names.
 //! - `ingest`: repositories and gists as Markdown (feature `ingest`).
 //! - `notebook`: Jupyter notebooks as Markdown (feature `notebooks`).
+//! - [`outline`]: the topical sections of a guideline.
 //! - `page`: web pages, PDF documents, feeds and files as Markdown (feature `pages`; PDF needs
 //!   `pdf` as well).
+//! - [`questions`]: what to ask next, without a language model.
+//! - [`ranking`]: which found sources are worth keeping, without a language model.
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
 
+pub mod coverage;
 pub mod document;
 mod entity;
 pub mod guideline;
@@ -17,6 +22,10 @@ pub mod ingest;
 mod language;
 #[cfg(feature = "notebooks")]
 pub mod notebook;
+pub mod outline;
 #[cfg(feature = "pages")]
 pub mod page;
+pub mod questions;
+pub mod ranking;
+mod text;
 pub mod url;

@@ -60,7 +60,7 @@ pub fn extract(markdown: &str) -> Extraction {
 }
 
 /// The YAML between two `---` at the very beginning, and where the Markdown begins.
-fn front_matter(markdown: &str) -> (Range<usize>, usize) {
+pub(crate) fn front_matter(markdown: &str) -> (Range<usize>, usize) {
     let Some(first) = markdown
         .split_inclusive('\n')
         .next()

@@ -15,6 +15,7 @@ mod title;
 use std::fmt;
 
 pub use self::extract::extract;
+pub(crate) use self::extract::front_matter;
 pub use self::extraction::{Extraction, Found, LocalFile, SkipReason, Skipped};
 
 /// The largest guideline that is accepted, in bytes.
