@@ -13,7 +13,8 @@ use uuid::Uuid;
 use crate::{
     app::App,
     body::{Body, BodyError, Guarded, empty},
-    identity::Identity,
+    dispatch,
+    identity::{Identity, Scope},
     multipart::Multipart,
     problem::Problem,
     session::Session,
@@ -148,6 +149,30 @@ impl Call {
     /// 400 when the header is empty or longer than 255 characters.
     pub fn call_id(&self) -> Result<Uuid, Problem> {
         call_id(self.user()?, self.header("idempotency-key"))
+    }
+
+    /// Refuses a caller that may not do all of this.
+    ///
+    /// # Errors
+    ///
+    /// 403 with a challenge that names every scope that is needed, so that a client can ask its
+    /// user once.
+    pub fn require(&self, scopes: &[Scope]) -> Result<(), Problem> {
+        if self.identity()?.may(scopes) {
+            return Ok(());
+        }
+        Err(dispatch::refuse(
+            &self.app,
+            self.parts.uri.path(),
+            scopes,
+            Some("insufficient_scope"),
+            Problem::insufficient_scope(scopes),
+        ))
+    }
+
+    /// Method, address and headers, for who answers in another way.
+    pub fn into_parts(self) -> Parts {
+        self.parts
     }
 
     /// Whether a person reads the answer.

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     body::{Request, Response, empty},
     call::{Call, prefers_html},
-    identity::{self, Identity, TokenError},
+    identity::{self, Identity, Scope, TokenError},
     problem::Problem,
     routes::{Access, Route, Routes, matches},
     serve::Answer,
@@ -171,6 +171,7 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
         app.door().admit(parts).await?;
         return Ok(Admitted::Caller(None, None));
     }
+    let path = parts.uri.path();
     let verifier = app
         .verifier()
         .ok_or_else(|| Problem::internal("no issuer is configured: set OIDC_ISSUER"))?;
@@ -180,15 +181,16 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     };
     let refused = |error: TokenError| {
         let problem = Problem::unauthorized(error.public_text()).caused_by(error);
-        challenge(app, access, Some("invalid_token"), problem)
+        refuse(app, path, access.scopes(), Some("invalid_token"), problem)
     };
     let bearer = identity::bearer_token(&parts.headers).map_err(refused)?;
     let Some(token) = bearer.or_else(|| session.as_ref().map(Session::token)) else {
         return match access {
             Access::Page(_) if wants_a_page(parts) => Ok(Admitted::SendTo(sign_in(parts))),
-            _ => Err(challenge(
+            _ => Err(refuse(
                 app,
-                access,
+                path,
+                access.scopes(),
                 None,
                 Problem::unauthorized("Send a token: `Authorization: Bearer …`."),
             )),
@@ -210,7 +212,8 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     };
     if !identity.may(access.scopes()) {
         let problem = Problem::insufficient_scope(access.scopes());
-        return Err(challenge(app, access, Some("insufficient_scope"), problem));
+        let error = Some("insufficient_scope");
+        return Err(refuse(app, path, access.scopes(), error, problem));
     }
     // With a token in the header the cookie does not count, and neither do its dangers.
     let session = if bearer.is_some() { None } else { session };
@@ -222,14 +225,25 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     Ok(Admitted::Caller(Some(identity), session))
 }
 
-fn challenge(app: &App, access: Access, error: Option<&str>, problem: Problem) -> Problem {
-    let metadata = app
-        .config()
-        .server_url
-        .join("/.well-known/oauth-protected-resource");
+/// A refusal that says where a token comes from and what it has to allow.
+pub(crate) fn refuse(
+    app: &App,
+    path: &str,
+    scopes: &[Scope],
+    error: Option<&str>,
+    problem: Problem,
+) -> Problem {
+    // What describes the agents' endpoint has an address of its own (RFC 9728, 3.1).
+    let metadata = match path {
+        "/mcp" => "/.well-known/oauth-protected-resource/mcp",
+        _ => "/.well-known/oauth-protected-resource",
+    };
+    let metadata = app.config().server_url.join(metadata);
     let metadata = metadata.map(String::from).unwrap_or_default();
-    let value = identity::challenge(&metadata, error, access.scopes());
-    problem.header(header::WWW_AUTHENTICATE, value)
+    problem.header(
+        header::WWW_AUTHENTICATE,
+        identity::challenge(&metadata, error, scopes),
+    )
 }
 
 fn wants_a_page(parts: &Parts) -> bool {

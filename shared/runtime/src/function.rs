@@ -79,6 +79,18 @@ impl Function {
         self.needs_database
     }
 
+    /// The routes of a service in surroundings that it shares with others; a job has none.
+    ///
+    /// # Errors
+    ///
+    /// Settings that are missing or wrong.
+    pub fn routes(&self, app: &Arc<App>) -> Result<Routes, ConfigError> {
+        match self.kind {
+            Kind::Service(setup) => setup(app),
+            Kind::Job(_) => Ok(Routes::new()),
+        }
+    }
+
     /// The surroundings and routes of a service; a job has none.
     ///
     /// # Errors

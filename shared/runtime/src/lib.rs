@@ -44,6 +44,7 @@ mod call;
 pub mod database;
 mod dispatch;
 mod function;
+mod in_process;
 pub mod jobs;
 mod multipart;
 mod problem;

@@ -89,6 +89,14 @@ impl Routes {
         self.route(Method::DELETE, path, access, handler)
     }
 
+    /// And those of another function.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.routes.extend(other.routes);
+        self.tools.extend(other.tools);
+        self
+    }
+
     /// Offers a tool at `POST /tools/<name>`; charging, ownership and refunds are taken care of.
     #[must_use]
     pub fn tool<T: tool::Tool>(mut self, app: &Arc<App>, tool: T) -> Self {

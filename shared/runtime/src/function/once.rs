@@ -13,11 +13,11 @@ use serde_json::Value;
 use crate::{
     app::App,
     body::{Body, empty, full},
-    call::{Call, call_id},
+    call::call_id,
     config::JobConfig,
     identity::{Identity, Scope, Scopes},
     problem::Problem,
-    routes::{Routes, matches},
+    routes::Routes,
 };
 
 /// One call.
@@ -112,33 +112,10 @@ impl Once {
             .method(method)
             .uri(&wanted.path)
             .body(());
-        let (parts, ()) = request
+        let request = request
             .map_err(|error| Problem::bad_field("path", error))?
-            .into_parts();
-        let found = routes
-            .list()
-            .iter()
-            .filter(|route| route.method == parts.method);
-        let found =
-            found.filter_map(|route| Some((route, matches(&route.path, parts.uri.path())?)));
-        let Some((route, path_values)) = found.min_by_key(|(_, values)| values.len()) else {
-            return Err(Problem::not_found(
-                "This function does not answer that path and method.",
-            ));
-        };
-        if !identity.may(route.access.scopes()) {
-            return Err(Problem::insufficient_scope(route.access.scopes()));
-        }
-        let call = Call {
-            app: Arc::clone(app),
-            parts,
-            body,
-            identity: Some(identity),
-            session: None,
-            path_values,
-            request_id: uuid::Uuid::now_v7().simple().to_string(),
-        };
-        let response = (route.handler)(call).await?;
+            .map(|()| body);
+        let response = routes.answer(app, identity, request).await?;
         if response.status() >= StatusCode::BAD_REQUEST {
             return Err(Problem::bad_request(format!(
                 "answered {}",

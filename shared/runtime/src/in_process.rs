@@ -1,0 +1,60 @@
+//! Requests that are answered in this process, for somebody whose identity is known already.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt as _;
+
+use crate::{
+    app::App,
+    body::{Request, Response},
+    call::Call,
+    identity::Identity,
+    problem::Problem,
+    routes::{Access, Routes, matches},
+};
+
+impl Routes {
+    /// Answers a request as the server would, without a token: what `--once` and the agents'
+    /// endpoint do. Nobody rings the bell in this way. Scopes are checked as for a request from outside, and a panic ends this request
+    /// and no other.
+    ///
+    /// # Errors
+    ///
+    /// 404 when no route has this path and method, 403 when the identity lacks a scope, and what
+    /// the handler says.
+    pub async fn answer(
+        &self,
+        app: &Arc<App>,
+        identity: Identity,
+        request: Request,
+    ) -> Result<Response, Problem> {
+        let (parts, body) = request.into_parts();
+        let of_method = self
+            .list()
+            .iter()
+            .filter(|route| route.method == parts.method && route.access != Access::Bell);
+        let found =
+            of_method.filter_map(|route| Some((route, matches(&route.path, parts.uri.path())?)));
+        let Some((route, path_values)) = found.min_by_key(|(_, values)| values.len()) else {
+            return Err(Problem::not_found(
+                "This function does not answer that path and method.",
+            ));
+        };
+        if !identity.may(route.access.scopes()) {
+            return Err(Problem::insufficient_scope(route.access.scopes()));
+        }
+        let call = Call {
+            app: Arc::clone(app),
+            parts,
+            body,
+            identity: Some(identity),
+            session: None,
+            path_values,
+            request_id: uuid::Uuid::now_v7().simple().to_string(),
+        };
+        AssertUnwindSafe((route.handler)(call))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| Err(Problem::panicked(&*panic)))
+    }
+}
