@@ -61,7 +61,7 @@ pub use jobs::{
 pub use origins::{KnownSource, Origin};
 pub use research::{AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};
-pub use sources::{NewSource, Source, SourceKind};
+pub use sources::{NewSource, RecentFile, Source, SourceKind};
 pub use store::Store;
 pub use sweep::DeadBlob;
 pub use tenant::Tenant;

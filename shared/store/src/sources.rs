@@ -66,7 +66,51 @@ pub struct Source {
     pub fetched_at: Option<OffsetDateTime>,
 }
 
+/// A file that the user uploaded, for whoever lists them.
+#[derive(Clone, Debug)]
+pub struct RecentFile {
+    /// The source.
+    pub id: Uuid,
+    /// Which article it belongs to.
+    pub article: ArticleId,
+    /// Its name.
+    pub filename: String,
+    /// The bytes of its text.
+    pub size: u64,
+    /// When it was first kept.
+    pub created_at: OffsetDateTime,
+}
+
 impl Tenant {
+    /// The user's files of all articles, the newest first, at most `limit`.
+    pub fn recent_files(&mut self, limit: u32) -> Answer<'_, Vec<RecentFile>> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let rows = sqlx::query!(
+                r#"-- sources: recent files
+                SELECT s.id, s.article_id, s.filename AS "filename!", b.size, s.created_at
+                  FROM sources s JOIN blobs b ON b.user_id = s.user_id AND b.id = s.blob_id
+                 WHERE s.user_id = $1 AND s.kind = 'local_file'
+                 ORDER BY s.created_at DESC, s.id DESC LIMIT $2"#,
+                user,
+                i64::from(limit),
+            )
+            .fetch_all(connection)
+            .await?;
+            let files = rows.into_iter().map(|row| RecentFile {
+                id: row.id,
+                article: row.article_id,
+                filename: row.filename,
+                size: row
+                    .size
+                    .and_then(|size| size.try_into().ok())
+                    .unwrap_or_default(),
+                created_at: row.created_at,
+            });
+            Ok(files.collect())
+        })
+    }
+
     /// Keeps sources, in one statement. Where the article has one of the same kind and key, its
     /// text is replaced, and the former text is left to the sweeper. Of two that are the same
     /// within `sources`, the later counts.

@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0008_usage_by_day"),
     migration!("0009_jobs"),
     migration!("0010_source_origins"),
+    migration!("0011_agents_role"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.
