@@ -66,6 +66,7 @@ fn cases() -> Vec<Case> {
             "",
         ),
         case(get.clone(), "/usage", "/usage", READ, false, ""),
+        case(post.clone(), "/mcp", "/mcp", READ, false, ""),
         case(
             get.clone(),
             "/analytics/{report}",

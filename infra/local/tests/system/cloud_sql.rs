@@ -27,11 +27,12 @@ const LIFETIME: Duration = Duration::from_secs(5);
 const UNTIL_ALL_HAS_ENDED: Duration = Duration::from_secs(6);
 
 /// Each family's service account; `PostgreSQL` knows it by the same name.
-const ACCOUNTS: [&str; 7] = [
+const ACCOUNTS: [&str; 8] = [
     "analytics@nova.local",
     "articles@nova.local",
     "download@nova.local",
     "health@nova.local",
+    "mcp@nova.local",
     "research@nova.local",
     "upload@nova.local",
     "usage@nova.local",

@@ -9,6 +9,7 @@ mod cloud_sql;
 mod crash;
 mod download;
 mod limits;
+mod mcp;
 mod processes;
 mod streaming;
 mod system;

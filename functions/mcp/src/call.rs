@@ -1,0 +1,208 @@
+//! One call of a tool: asked of its function, waited for with some patience, and told as the
+//! protocol tells it.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use nova_runtime::Problem;
+use rmcp::{
+    ErrorData, RoleServer,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
+        ProgressNotificationParam, Resource,
+    },
+    service::RequestContext,
+};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use crate::{
+    caller::Caller,
+    catalogue,
+    nova::{Ask, Nova},
+    own_tools, resources, tasks,
+};
+
+/// Clients give up after sixty seconds.
+const WAIT: Duration = Duration::from_secs(50);
+/// What `X-Nova-Max-Wait` may ask for at most.
+const LONGEST_WAIT: Duration = Duration::from_mins(14);
+/// How long a client that can follow a task waits for a job that may be quick.
+const TASK_WAIT: Duration = Duration::from_secs(1);
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// Calls a tool.
+pub(crate) async fn call(
+    nova: &Nova,
+    request: CallToolRequestParams,
+    context: &RequestContext<RoleServer>,
+) -> Result<CallToolResponse, ErrorData> {
+    let caller = Caller::of(context)?;
+    let name = request.name.as_ref();
+    if catalogue::find(name).is_none() {
+        return Err(ErrorData::invalid_params(
+            format!("There is no tool {name:?}; `tools/list` names them."),
+            None,
+        ));
+    }
+    let arguments = request.arguments.unwrap_or_default();
+    let outcome = match own_tools::request(name, &arguments) {
+        Some(Ok(ask)) => nova.ask(&caller, ask).await,
+        Some(Err(problem)) => Err(problem),
+        None => {
+            let step = Step {
+                nova,
+                caller: &caller,
+                name,
+                arguments: &arguments,
+                context,
+            };
+            match step.run().await {
+                Ok(Stage::Task(task)) => return Ok(CallToolResponse::Task(task)),
+                Ok(Stage::Told(status, answer)) => Ok((status, answer)),
+                Err(problem) => Err(problem),
+            }
+        }
+    };
+    let result = match outcome {
+        Ok((status, answer)) if status.is_client_error() || status.is_server_error() => {
+            failed(&answer)
+        }
+        Ok((_, answer)) => succeeded(name, &arguments, answer),
+        Err(problem) => refused(&problem, &caller),
+    };
+    Ok(result.into())
+}
+
+/// How far a step of the workflow was followed.
+enum Stage {
+    Told(StatusCode, Value),
+    Task(rmcp::model::CreateTaskResult),
+}
+
+/// A step of the workflow.
+struct Step<'a> {
+    nova: &'a Nova,
+    caller: &'a Caller,
+    name: &'a str,
+    arguments: &'a Map<String, Value>,
+    context: &'a RequestContext<RoleServer>,
+}
+
+impl Step<'_> {
+    /// Asks, and asks again with the same arguments while the job runs, which attaches to it.
+    async fn run(&self) -> Result<Stage, Problem> {
+        if !self.nova.has_tool(self.name) {
+            return Err(Problem::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "not-offered",
+                "Not offered",
+                "This deployment does not offer that tool.",
+            ));
+        }
+        let follows_tasks = self
+            .context
+            .client_capabilities()
+            .is_some_and(|client| client.supports_tasks());
+        let progress = self.context.meta.get_progress_token();
+        let patience = if follows_tasks {
+            TASK_WAIT
+        } else {
+            self.patience()
+        };
+        let deadline = Instant::now() + patience;
+        let mut told = -1.0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let slice = if progress.is_some() {
+                left.min(PROGRESS)
+            } else {
+                left
+            };
+            let ask = Ask {
+                wait: Some(slice.as_secs().max(u64::from(!left.is_zero()))),
+                ..Ask::post(
+                    format!("/tools/{}", self.name),
+                    &Value::Object(self.arguments.clone()),
+                )
+            };
+            let (status, answer) = self.nova.ask(self.caller, ask).await?;
+            if status != StatusCode::ACCEPTED {
+                return Ok(Stage::Told(status, answer));
+            }
+            if follows_tasks && let Some(task) = tasks::begun(&answer) {
+                return Ok(Stage::Task(task));
+            }
+            let done = answer["done"].as_f64().unwrap_or_default();
+            if let Some(token) = &progress
+                && done > told
+            {
+                told = done;
+                let mut notice = ProgressNotificationParam::new(token.clone(), done);
+                notice.total = answer["total"].as_f64().filter(|total| *total > 0.0);
+                notice.message = answer["note"].as_str().map(str::to_owned);
+                // A client that is gone ends its waiting; the job goes on.
+                if self.context.peer.notify_progress(notice).await.is_err() {
+                    return Ok(Stage::Told(status, answer));
+                }
+            }
+            if Instant::now() >= deadline || self.context.ct.is_cancelled() {
+                return Ok(Stage::Told(status, answer));
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let parts = self.context.extensions.get::<http::request::Parts>();
+        let header = parts.and_then(|parts| parts.headers.get("x-nova-max-wait")?.to_str().ok());
+        let seconds = header.and_then(|seconds| seconds.parse().ok());
+        seconds.map_or(WAIT, |seconds| {
+            Duration::from_secs(seconds).min(LONGEST_WAIT)
+        })
+    }
+}
+
+/// A result as agents read it: the object, and the same as text for clients that show only that.
+pub(crate) fn succeeded(
+    tool: &str,
+    arguments: &Map<String, Value>,
+    answer: Value,
+) -> CallToolResult {
+    let mut answer = own_tools::result(tool, arguments, answer);
+    if let Value::Object(fields) = &mut answer {
+        // Nothing there is told by leaving it out: a schema says one type for each field.
+        fields.retain(|_, value| !value.is_null());
+    }
+    let mut result = CallToolResult::structured(answer);
+    let article = arguments
+        .get("article_guideline_id")
+        .and_then(Value::as_str);
+    if let (true, Some(article)) = (tool == "create_research_file", article) {
+        let link = Resource::new(resources::research_uri(article), "research.md")
+            .with_mime_type("text/markdown");
+        result.content.push(ContentBlock::resource_link(link));
+    }
+    result
+}
+
+/// The problem with which a job failed.
+pub(crate) fn failed(document: &Value) -> CallToolResult {
+    let detail = document["detail"].as_str().unwrap_or("The tool failed.");
+    let id = document["request_id"].as_str().unwrap_or_default();
+    let text = if document["status"].as_u64() >= Some(500) && !id.is_empty() {
+        format!("{detail} Quote {id} when you report it.")
+    } else {
+        detail.to_owned()
+    };
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+fn refused(problem: &Problem, caller: &Caller) -> CallToolResult {
+    if problem.is_our_fault() {
+        let cause = problem.causes();
+        let request_id = &caller.request_id;
+        tracing::error!(request_id, cause, "a tool failed: {}", problem.detail());
+    }
+    failed(&problem.document(&caller.request_id))
+}

@@ -1,0 +1,83 @@
+//! Where agents meet Nova: the Model Context Protocol, at one address, for old and new clients.
+//!
+//! Nothing is remembered between two requests: no session, no stream that outlives its answer. What
+//! lasts are rows, the same that the HTTP interface shows, and every tool is the route of a function
+//! that is answered in this process ([`nova`]); so who may do what, what it costs and what goes
+//! wrong is decided in one place for programs and agents. This crate knows the protocol:
+//! [`stack`] its HTTP, [`server`] its methods, [`catalogue`] the tools as agents read of them,
+//! [`call`] one call of a tool, [`tasks`] and [`resources`] what a client may look at later.
+
+mod call;
+mod caller;
+mod catalogue;
+mod nova;
+mod own_tools;
+mod prompt;
+mod resources;
+mod server;
+pub mod stack;
+mod tasks;
+
+use std::sync::Arc;
+
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use nova_runtime::{Access, App, Call, ConfigError, Function, Problem, Response, Routes, Scope};
+use serde::Deserialize;
+
+use self::{caller::Caller, nova::Nova, server::Server, stack::Stack};
+
+/// The function.
+pub const FUNCTION: Function = Function::service(
+    "mcp",
+    "Offers the research workflow to agents: tools, resources and a prompt (MCP).",
+    set_up,
+)
+.with_database();
+
+/// A guideline of a megabyte, written as JSON, and what is around it.
+const BODY_LIMIT_BYTES: u64 = 4 << 20;
+
+fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
+    let nova = Arc::new(Nova::new(app)?);
+    let stack = Stack::new(&app.config().server_url, move || {
+        Server::new(Arc::clone(&nova))
+    });
+    let access = Access::Token(&[Scope::ResearchRead]);
+    Ok(Routes::new().post("/mcp", access, move |call| answer(call, stack.clone())))
+}
+
+/// As much of a message as decides who may send it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Envelope {
+    method: String,
+    params: Option<Params>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Params {
+    name: Option<String>,
+}
+
+async fn answer(mut call: Call, stack: Stack<Server>) -> Result<Response, Problem> {
+    let body = call.bytes(BODY_LIMIT_BYTES).await?;
+    // A scope that is missing is told by HTTP, where clients look for it, and so before the
+    // protocol has its say. What is no message at all is left to that.
+    let message: Envelope = serde_json::from_slice(&body).unwrap_or_default();
+    let tool = message.params.and_then(|params| params.name);
+    if message.method == "tools/call" && tool.is_some_and(|name| catalogue::needs_run(&name)) {
+        call.require(&[Scope::ResearchRead, Scope::ResearchRun])?;
+    }
+    let caller = Caller {
+        identity: call.identity()?.clone(),
+        request_id: call.request_id().to_owned(),
+    };
+    let mut parts = call.into_parts();
+    parts.extensions.insert(caller);
+    let response = stack
+        .answer(Request::from_parts(parts, Full::new(body)))
+        .await;
+    Ok(response.map(|body| body.map_err(|never| match never {}).boxed_unsync()))
+}

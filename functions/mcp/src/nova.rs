@@ -1,0 +1,132 @@
+//! The functions behind the tools, answered in this process.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use nova_blobs::Blobs;
+use nova_runtime::{App, ConfigError, Function, Problem, Routes, body::full};
+use serde_json::Value;
+
+use crate::caller::Caller;
+
+/// The functions whose routes agents reach.
+const FUNCTIONS: &[Function] = &[
+    articles::FUNCTION,
+    create_research_file::FUNCTION,
+    extract_guidelines_urls::FUNCTION,
+    upload_article_guideline::FUNCTION,
+    usage::FUNCTION,
+];
+
+/// No answer of a route that agents reach is larger.
+const ANSWER_LIMIT_BYTES: usize = 4 << 20;
+
+/// The functions behind the tools.
+pub(crate) struct Nova {
+    pub(crate) app: Arc<App>,
+    pub(crate) blobs: Blobs,
+    routes: Routes,
+}
+
+/// A request of one of the functions.
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+    /// Seconds to wait for a long tool.
+    pub(crate) wait: Option<u64>,
+}
+
+impl Ask {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            content_type: "application/json",
+            body: String::new(),
+            wait: None,
+        }
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+
+    pub(crate) fn post(path: impl Into<String>, body: &Value) -> Self {
+        Self {
+            method: Method::POST,
+            body: body.to_string(),
+            ..Self::get(path)
+        }
+    }
+}
+
+impl Nova {
+    pub(crate) fn new(app: &Arc<App>) -> Result<Self, ConfigError> {
+        let mut routes = Routes::new();
+        for function in FUNCTIONS {
+            routes = routes.and(function.routes(app)?);
+        }
+        Ok(Self {
+            app: Arc::clone(app),
+            blobs: Blobs::from_app(app)?,
+            routes,
+        })
+    }
+
+    /// Whether there is a tool of this name among the functions.
+    pub(crate) fn has_tool(&self, name: &str) -> bool {
+        let path = format!("/tools/{name}");
+        self.routes.list().iter().any(|route| route.path == path)
+    }
+
+    /// Asks in the caller's name; the status and the JSON of the answer.
+    pub(crate) fn ask<'a>(
+        &'a self,
+        caller: &'a Caller,
+        ask: Ask,
+    ) -> BoxFuture<'a, Result<(StatusCode, Value), Problem>> {
+        Box::pin(self.answer(caller, ask))
+    }
+
+    async fn answer(&self, caller: &Caller, ask: Ask) -> Result<(StatusCode, Value), Problem> {
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(ask.path)
+            .header(header::CONTENT_TYPE, ask.content_type);
+        if let Some(seconds) = ask.wait {
+            request = request.header("x-nova-max-wait", HeaderValue::from(seconds));
+        }
+        let request = request
+            .body(full(ask.body))
+            .map_err(|error| Problem::bad_request(format!("The arguments do not fit: {error}.")))?;
+        let identity = caller.identity.clone();
+        let response = self.routes.answer(&self.app, identity, request).await?;
+        let status = response.status();
+        let mut body = response.into_body();
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            // Trailers, of which there are none.
+            let Ok(data) = frame.map_err(Problem::internal)?.into_data() else {
+                continue;
+            };
+            bytes.extend_from_slice(&data);
+            if bytes.len() > ANSWER_LIMIT_BYTES {
+                return Err(Problem::internal(
+                    "the answer of a route is too large for agents",
+                ));
+            }
+        }
+        if bytes.is_empty() {
+            return Ok((status, Value::Null));
+        }
+        let value = serde_json::from_slice(&bytes).map_err(Problem::internal)?;
+        Ok((status, value))
+    }
+}

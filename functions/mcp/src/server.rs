@@ -1,0 +1,185 @@
+//! The methods of the protocol.
+
+use std::{borrow::Cow, sync::Arc};
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
+        CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams,
+        GetPromptResponse, GetPromptResult, GetTaskParams, GetTaskResult, Implementation,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+        Reference, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+    },
+    service::RequestContext,
+};
+
+use crate::{call, caller::Caller, catalogue, nova::Nova, prompt, resources, tasks};
+
+/// The versions of the protocol that are spoken, old to new.
+const VERSIONS: &[ProtocolVersion] = &[
+    ProtocolVersion::V_2025_03_26,
+    ProtocolVersion::V_2025_06_18,
+    ProtocolVersion::V_2025_11_25,
+    ProtocolVersion::V_2026_07_28,
+];
+
+/// Lists that are the same for everybody change with a release.
+const LIST_TTL_MS: u64 = 60 * 60 * 1000;
+
+/// One request's server; what it knows is the deployment's.
+pub(crate) struct Server {
+    nova: Arc<Nova>,
+}
+
+impl Server {
+    pub(crate) fn new(nova: Arc<Nova>) -> Self {
+        Self { nova }
+    }
+}
+
+type Context = RequestContext<RoleServer>;
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .enable_tasks()
+            .build();
+        let name = Implementation::new("nova", env!("CARGO_PKG_VERSION")).with_title("Nova");
+        ServerConfig::new(capabilities)
+            .with_server_info(name)
+            .with_instructions(format!(
+                "Nova turns an article guideline into a cited research file. The prompt `{}` has \
+                 the whole workflow. When a result says `running`, call the same tool again with \
+                 the same arguments.",
+                prompt::NAME
+            ))
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(VERSIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = catalogue::TOOLS_IN_ORDER.clone();
+        Ok(ListToolsResult::with_all_items(tools)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        catalogue::find(name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        call::call(&self.nova, request, &context).await
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let caller = Caller::of(&context)?;
+        let cursor = request.and_then(|request| request.cursor);
+        resources::list(&self.nova, &caller, cursor.as_deref()).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let caller = Caller::of(&context)?;
+        let read = resources::read(&self.nova, &caller, &request.uri).await?;
+        Ok(read.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(vec![prompt::prompt()])
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        if request.name != prompt::NAME {
+            let detail = format!("There is no prompt {:?}.", request.name);
+            return Err(ErrorData::invalid_params(detail, None));
+        }
+        let message = prompt::message(&self.nova.app.config().server_url);
+        Ok(GetPromptResult::new(vec![message]).into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: Context,
+    ) -> Result<CompleteResult, ErrorData> {
+        let caller = Caller::of(&context)?;
+        let info = match request.r#ref {
+            Reference::Resource(_) if request.argument.name == "id" => {
+                resources::complete(&self.nova, &caller, &request.argument.value).await?
+            }
+            _ => CompletionInfo::default(),
+        };
+        Ok(CompleteResult::new(info))
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: Context,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = Caller::of(&context)?;
+        tasks::get(&self.nova, &caller, &request.task_id).await
+    }
+
+    /// No tool asks its caller anything while it runs; that the task is the caller's is checked.
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        let caller = Caller::of(&context)?;
+        tasks::find(&self.nova, &caller, &request.task_id).await?;
+        Ok(())
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        let caller = Caller::of(&context)?;
+        tasks::cancel(&self.nova, &caller, &request.task_id).await
+    }
+}

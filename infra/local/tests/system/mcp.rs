@@ -1,0 +1,283 @@
+//! Agents: the protocol in both its eras at one address, over the same rows as the HTTP interface.
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::system::{Answer, System};
+
+const LEGACY: &str = "2025-06-18";
+const MODERN: &str = "2026-07-28";
+
+/// An agent of somebody's.
+struct Agent<'a> {
+    system: &'a System,
+    token: String,
+    version: &'static str,
+}
+
+impl<'a> Agent<'a> {
+    fn new(system: &'a System, user: &str, version: &'static str) -> Self {
+        let token = system.token(user);
+        Self {
+            system,
+            token,
+            version,
+        }
+    }
+
+    async fn send(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Answer {
+        let mut params = params;
+        let bearer = format!("Bearer {}", self.token);
+        let name = params["name"].as_str().or(params["uri"].as_str());
+        let name = name.unwrap_or_default().to_owned();
+        let mut all = vec![
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", self.version),
+        ];
+        if self.version == MODERN {
+            all.push(("mcp-method", method));
+            if !name.is_empty() {
+                all.push(("mcp-name", &name));
+            }
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+        }
+        all.extend_from_slice(headers);
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        self.system
+            .send(Method::POST, "/mcp", &all, message.to_string())
+            .await
+    }
+
+    async fn ask(&self, method: &str, params: Value) -> Value {
+        let answer = self.send(method, params, &[]).await;
+        let message = answer.json();
+        assert!(message.get("result").is_some(), "{method}: {message}");
+        message["result"].clone()
+    }
+
+    async fn call(&self, tool: &str, arguments: Value) -> Value {
+        let params = json!({"name": tool, "arguments": arguments});
+        self.ask("tools/call", params).await
+    }
+
+    async fn refusal(&self, method: &str, params: Value) -> Value {
+        let message = self.send(method, params, &[]).await.json();
+        assert!(message.get("error").is_some(), "{method}: {message}");
+        message["error"].clone()
+    }
+}
+
+/// Everything an agent does with what there is, by old and by new rules.
+#[tokio::test]
+async fn an_agent_goes_from_a_guideline_to_the_document_in_both_eras() {
+    let system = System::start().await;
+    for version in [LEGACY, "2025-11-25", "2025-03-26", MODERN] {
+        let alice = Agent::new(&system, "alice", version);
+        if version == MODERN {
+            let found = alice.ask("server/discover", json!({})).await;
+            assert!(found["capabilities"]["tools"].is_object(), "{found}");
+        } else {
+            let hello = json!({
+                "protocolVersion": version, "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            });
+            let answer = alice.send("initialize", hello, &[]).await;
+            assert!(
+                answer.headers.get("mcp-session-id").is_none(),
+                "no sessions"
+            );
+            assert_eq!(answer.json()["result"]["protocolVersion"], version);
+            assert_eq!(answer.json()["result"]["serverInfo"]["name"], "nova");
+        }
+        let tools = alice.ask("tools/list", json!({})).await;
+        assert!(tools["tools"].as_array().unwrap().len() >= 16, "{tools}");
+
+        let content = "# Memory\n\nSee https://arxiv.org/abs/2404.13501 and `memory.ipynb`.\n";
+        let uploaded = alice
+            .call("upload_article_guideline", json!({"content": content}))
+            .await;
+        let id = uploaded["structuredContent"]["article_guideline_id"].clone();
+        let article = json!({"article_guideline_id": id});
+        let found = alice.call("extract_guidelines_urls", article.clone()).await;
+        assert_eq!(found["isError"], false, "{found}");
+        assert_eq!(found["structuredContent"]["web_sources_count"], 1);
+        let compiled = alice.call("create_research_file", article.clone()).await;
+        let link = compiled["content"].as_array().unwrap().last().unwrap();
+        assert_eq!(link["type"], "resource_link", "{compiled}");
+        let document = alice
+            .ask("resources/read", json!({"uri": link["uri"]}))
+            .await;
+        let text = document["contents"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with("# Research"), "{text}");
+
+        let guideline = format!("article://{}/guideline.md", id.as_str().unwrap());
+        let read = alice.ask("resources/read", json!({"uri": guideline})).await;
+        assert_eq!(read["contents"][0]["text"], content);
+        let shown = alice.call("get_article", article.clone()).await;
+        assert_eq!(shown["structuredContent"]["title"], "Memory");
+        let usage = alice.call("get_usage", json!({})).await;
+        assert!(
+            usage["structuredContent"]["used"].as_u64() >= Some(2),
+            "{usage}"
+        );
+        let gone = alice.call("delete_article", article.clone()).await;
+        assert_eq!(gone["structuredContent"]["status"], "deleted");
+        let shown = alice.call("get_article", article).await;
+        assert_eq!(shown["isError"], true, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_is_not_found() {
+    let system = System::start().await;
+    let article = system.upload("alice", "# Alice's").await;
+    let bob = Agent::new(&system, "bob", MODERN);
+    for tool in ["get_article", "extract_guidelines_urls", "delete_article"] {
+        let result = bob
+            .call(tool, json!({"article_guideline_id": article}))
+            .await;
+        assert_eq!(result["isError"], true);
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert_eq!(text, "There is no article with this id.", "{tool}");
+    }
+    for path in ["", "/guideline.md", "/research.md", "/sources/1"] {
+        let uri = format!("article://{article}{path}");
+        let mine = bob.refusal("resources/read", json!({"uri": uri})).await;
+        let none = format!("article://{}{path}", Uuid::nil());
+        let nothing = bob.refusal("resources/read", json!({"uri": none})).await;
+        assert_eq!(mine["code"], nothing["code"], "{mine}");
+        assert_eq!(mine["code"], -32602, "{mine}");
+    }
+    let listed = bob.ask("resources/list", json!({})).await.to_string();
+    let recent = bob
+        .ask("resources/read", json!({"uri": "articles://recent"}))
+        .await;
+    let completed = json!({
+        "ref": {"type": "ref/resource", "uri": "article://{id}"},
+        "argument": {"name": "id", "value": ""},
+    });
+    let completed = bob.ask("completion/complete", completed).await;
+    for told in [listed, recent.to_string(), completed.to_string()] {
+        assert!(!told.contains(&article.to_string()), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_is_missing_is_told_by_http_with_all_that_are_needed() {
+    let system = System::start().await;
+    let article = system.upload("alice", "# One").await;
+    let reader = Agent {
+        token: system.local.token("alice", "research:read"),
+        ..Agent::new(&system, "alice", LEGACY)
+    };
+    let arguments = json!({"article_guideline_id": article});
+    let shown = reader.call("get_article", arguments.clone()).await;
+    assert_eq!(shown["isError"], false, "{shown}");
+    let params = json!({"name": "create_research_file", "arguments": arguments});
+    let answer = reader.send("tools/call", params, &[]).await;
+    answer.is_problem(StatusCode::FORBIDDEN, "research:run");
+    let challenge = answer.header("www-authenticate");
+    for words in [
+        "insufficient_scope",
+        "scope=\"research:read research:run\"",
+        "/.well-known/oauth-protected-resource/mcp",
+    ] {
+        assert!(challenge.contains(words), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_pages_old_sessions_and_other_methods_get_what_the_protocol_says() {
+    let system = System::start().await;
+    let alice = Agent::new(&system, "alice", LEGACY);
+    let list = |headers: &'static [(&str, &str)]| alice.send("tools/list", json!({}), headers);
+    assert_eq!(list(&[]).await.status, StatusCode::OK);
+    let stale = list(&[("mcp-session-id", "from-before-the-redeploy")]).await;
+    assert_eq!(
+        stale.status,
+        StatusCode::OK,
+        "sessions are not a thing here"
+    );
+    let foreign = list(&[("origin", "https://evil.example")]).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    let rebound = list(&[("host", "evil.example")]).await;
+    assert_eq!(rebound.status, StatusCode::FORBIDDEN);
+    for method in [Method::GET, Method::DELETE] {
+        let answer = system.send_as("alice", method, "/mcp", &[], "").await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.header("allow"), "POST");
+    }
+    let huge = format!("{{\"jsonrpc\": \"{}\"}}", "x".repeat(5 << 20));
+    let answer = system
+        .send_as("alice", Method::POST, "/mcp", &[], huge)
+        .await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn mistakes_and_limits_are_told_to_the_agent_in_words_that_help() {
+    let system = System::start_with(&[("MONTHLY_TOOL_CALL_LIMIT", "1")], false).await;
+    let article = system.upload("alice", "# One").await;
+    let alice = Agent::new(&system, "alice", MODERN);
+    let arguments = json!({"article_guideline_id": article});
+    for (tool, arguments, words) in [
+        ("extract_guidelines_urls", json!({}), "article_guideline_id"),
+        (
+            "extract_guidelines_urls",
+            json!({"article_guideline_id": "7"}),
+            "not a UUID",
+        ),
+        ("upload_article_guideline", json!({"content": ""}), "empty"),
+        (
+            "upload_article_guideline",
+            json!({"contents": "x"}),
+            "not an argument",
+        ),
+        ("list_articles", json!({"limit": 0}), "1 to 100"),
+    ] {
+        let result = alice.call(tool, arguments).await;
+        assert_eq!(result["isError"], true, "{result}");
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(words), "{tool}: {text}");
+    }
+    let first = alice
+        .call("extract_guidelines_urls", arguments.clone())
+        .await;
+    assert_eq!(first["isError"], false, "{first}");
+    let second = alice.call("extract_guidelines_urls", arguments).await;
+    let text = second["content"][0]["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("Monthly tool usage limit exceeded. You have used 1/1"),
+        "{text}"
+    );
+    let unknown = alice
+        .refusal("tools/call", json!({"name": "rm", "arguments": {}}))
+        .await;
+    assert_eq!(unknown["code"], -32602, "{unknown}");
+}
+
+#[tokio::test]
+async fn the_status_tells_nothing_of_the_environment() {
+    let settings = [
+        ("GOOGLE_API_KEY", "AIza-secret"),
+        ("GITHUB_TOKEN", "ghp_secret"),
+    ];
+    let system = System::start_with(&settings, false).await;
+    let alice = Agent::new(&system, "alice", MODERN);
+    let status = alice
+        .ask("resources/read", json!({"uri": "system://status"}))
+        .await;
+    let text = status["contents"][0]["text"].as_str().unwrap();
+    assert!(text.contains("\"gemini\": true"), "{text}");
+    for word in ["secret", "postgres", "DATABASE", "PATH", "/"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    assert_eq!(status["cacheScope"], "private", "{status}");
+}
