@@ -4,6 +4,7 @@
 //! under test is whole. The crate knows no other crate of ours, so that every one can use it.
 
 pub mod chromium;
+pub mod cloud_tasks;
 pub mod cloudsql;
 pub mod issuer;
 pub mod objects;
