@@ -9,16 +9,17 @@ use std::{
 };
 
 use nova_store::{Store, Tenant, UserId};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    bell::Door,
+    bell::{Bell, Door},
     clock::{Clock, SystemClock},
     config::{Config, ConfigError},
     database,
     fetch::Fetcher,
     http_client::HttpClient,
     identity::Verifier,
+    jobs::Waiting,
     problem::Problem,
     tokens::TokenSource,
     trace,
@@ -33,6 +34,8 @@ pub struct App {
     _route: Option<database::Route>,
     verifier: Option<Verifier>,
     door: Door,
+    bell: Option<Bell>,
+    waiting: Waiting,
     http: HttpClient,
     fetcher: OnceLock<Fetcher>,
     tokens: TokenSource,
@@ -40,6 +43,7 @@ pub struct App {
     schema_is_ready: AtomicBool,
     /// What goes on without its caller.
     tasks: TaskTracker,
+    stopping: CancellationToken,
 }
 
 impl App {
@@ -64,6 +68,7 @@ impl App {
         let store = config.database.as_ref().zip(route.as_ref());
         let store =
             store.map(|(settings, route)| Store::new(database::pool(function, settings, route)));
+        let bell = Bell::new(config.tasks.as_ref(), &http, &tokens);
         Ok(Arc::new(Self {
             function,
             config,
@@ -71,12 +76,15 @@ impl App {
             _route: route,
             verifier,
             door,
+            bell,
+            waiting: Waiting::default(),
             http,
             fetcher: OnceLock::new(),
             tokens,
             clock,
             schema_is_ready: AtomicBool::new(false),
             tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
         }))
     }
 
@@ -121,6 +129,30 @@ impl App {
     /// Who checks tokens; `None` when no issuer is configured.
     pub fn verifier(&self) -> Option<&Verifier> {
         self.verifier.as_ref()
+    }
+
+    /// Calls for workers; `None` where somebody watches the jobs and calls.
+    pub fn bell(&self) -> Option<&Bell> {
+        self.bell.as_ref()
+    }
+
+    /// Those who wait for jobs.
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// Says that the process is about to end: workers let go of their jobs.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Returns when the process is about to end.
+    pub(crate) async fn stopping(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
     }
 
     /// Where workers are called for.

@@ -11,6 +11,8 @@
 //! stands at both doors. Without [`TasksConfig`] nobody is let in on Cloud Run; elsewhere the door
 //! is open, for tests and for who starts a function by hand.
 
+mod cloud_tasks;
+
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -22,6 +24,8 @@ use crate::{
     identity::{self, TokenError, Verifier, VerifierConfig},
     problem::Problem,
 };
+
+pub use self::cloud_tasks::{Bell, Ring, RingError};
 
 /// The door at which workers are called for.
 pub(crate) enum Door {

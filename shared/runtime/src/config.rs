@@ -118,6 +118,19 @@ pub struct JobConfig {
     pub once: Option<String>,
     /// `NOVA_USER`: in whose name.
     pub user: Option<String>,
+    /// Which of the execution's tasks this is; `None` when that was not said.
+    pub task: Option<TaskConfig>,
+}
+
+/// One of the tasks of a Cloud Run job execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskConfig {
+    /// `CLOUD_RUN_EXECUTION`: the execution's name; all its tasks have the same.
+    pub execution: String,
+    /// `CLOUD_RUN_TASK_INDEX`: from 0.
+    pub index: u64,
+    /// `CLOUD_RUN_TASK_COUNT`.
+    pub count: u64,
 }
 
 impl Config {
@@ -188,6 +201,7 @@ impl Config {
             job: reader.text("CLOUD_RUN_JOB").map(|_| JobConfig {
                 once: reader.text("NOVA_ONCE"),
                 user: reader.text("NOVA_USER"),
+                task: task(&mut reader),
             }),
             server_url,
         };
@@ -226,6 +240,17 @@ fn identity(reader: &mut environment::Reader<'_>, server_url: &Url) -> Option<Id
             .text("OIDC_CLIENT_ID")
             .unwrap_or_else(|| "nova".to_owned()),
         client_secret: reader.text("OIDC_CLIENT_SECRET").map(Secret::new),
+    })
+}
+
+fn task(reader: &mut environment::Reader<'_>) -> Option<TaskConfig> {
+    let number = |value: &str| value.parse().ok();
+    let index = reader.parse("CLOUD_RUN_TASK_INDEX", "a number", number);
+    let count = reader.parse("CLOUD_RUN_TASK_COUNT", "a number", number);
+    Some(TaskConfig {
+        execution: reader.text("CLOUD_RUN_EXECUTION")?,
+        index: index?,
+        count: count?,
     })
 }
 

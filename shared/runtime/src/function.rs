@@ -207,6 +207,10 @@ async fn listen_and_serve(app: &Arc<App>, routes: &Routes, port: u16) -> ExitCod
         "{function} listens on port {port}"
     );
     let answer = Dispatcher::new().with(app, routes).into_answer();
+    let stop = async {
+        stop.await;
+        app.stop();
+    };
     let cut = serve::serve(listener, answer, Patience::default(), stop).await;
     app.finished(PATIENCE_WITHOUT_CALLER).await;
     if cut > 0 {

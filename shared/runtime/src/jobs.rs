@@ -8,6 +8,9 @@
 
 mod backoff;
 mod call;
+mod note;
+mod share;
+mod waiting;
 mod worker;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +21,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub(crate) use self::call::Registered;
+use self::note::Note;
+pub(crate) use self::{call::Registered, waiting::Waiting};
+pub use self::{call::patience, waiting::wait};
 use crate::{app::App, problem::Problem};
 
 /// A step of the workflow that takes long, in pieces that are paid for one by one.
@@ -95,6 +100,14 @@ pub struct Work<A> {
     pub job_id: Uuid,
     /// The tool's arguments.
     pub arguments: A,
+    note: Note,
+}
+
+impl<A> Work<A> {
+    /// Says to whoever waits what is being done, in a few words.
+    pub fn note(&self, words: impl Into<String>) {
+        self.note.say(words.into());
+    }
 }
 
 /// Why a piece could not be had.

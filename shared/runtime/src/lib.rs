@@ -27,6 +27,7 @@
 //! To read on: [`Function`] is a binary, [`Routes`] what it answers, [`Call`] one request,
 //! [`Problem`] an answer other than success, [`Tool`] a step of the workflow.
 
+pub mod bell;
 pub mod body;
 pub mod clock;
 pub mod config;
@@ -39,7 +40,6 @@ pub mod serve;
 pub mod tokens;
 
 mod app;
-mod bell;
 mod call;
 pub mod database;
 mod dispatch;

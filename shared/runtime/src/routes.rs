@@ -49,8 +49,9 @@ pub struct Route {
 /// What a function answers; made by its `setup`.
 #[derive(Clone, Default)]
 pub struct Routes {
-    pub(crate) routes: Vec<Route>,
+    all: Vec<Route>,
     pub(crate) tools: Vec<tool::Registered>,
+    pub(crate) long_tools: Vec<jobs::Registered>,
 }
 
 impl Routes {
@@ -92,8 +93,9 @@ impl Routes {
     /// And those of another function.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.routes.extend(other.routes);
+        self.all.extend(other.all);
         self.tools.extend(other.tools);
+        self.long_tools.extend(other.long_tools);
         self
     }
 
@@ -103,7 +105,7 @@ impl Routes {
         let tool = tool::Registered::new(app, tool);
         let path = Cow::Owned(format!("/tools/{}", tool.name));
         let handler = tool.clone().into_handler();
-        self.routes.push(Route {
+        self.all.push(Route {
             method: Method::POST,
             path,
             access: tool::ACCESS,
@@ -119,6 +121,7 @@ impl Routes {
     #[must_use]
     pub fn long_tool<T: jobs::LongTool>(mut self, app: &Arc<App>, tool: T) -> Self {
         let tool = jobs::Registered::new(app, tool);
+        self.long_tools.push(tool.clone());
         let worker = tool.clone();
         let works: Handler = Arc::new(move |call| {
             let worker = worker.clone();
@@ -134,7 +137,7 @@ impl Routes {
         });
         for (path, access, handler) in [(calls, tool::ACCESS, answers), (jobs, Access::Bell, works)]
         {
-            self.routes.push(Route {
+            self.all.push(Route {
                 method: Method::POST,
                 path: Cow::Owned(path),
                 access,
@@ -146,7 +149,7 @@ impl Routes {
 
     /// The addresses, for whoever lists or checks them.
     pub fn list(&self) -> &[Route] {
-        &self.routes
+        &self.all
     }
 
     fn route<H, F>(mut self, method: Method, path: &'static str, access: Access, handler: H) -> Self
@@ -155,7 +158,7 @@ impl Routes {
         F: Future<Output = Result<Response, Problem>> + Send + 'static,
     {
         let handler: Handler = Arc::new(move |call| Box::pin(handler(call)));
-        self.routes.push(Route {
+        self.all.push(Route {
             method,
             path: Cow::Borrowed(path),
             access,

@@ -31,7 +31,12 @@ impl Mode {
             }
         }
         match (once, user) {
-            (Some(json), user) => Ok(Self::Once(Once { json, user, scopes })),
+            (Some(json), user) => Ok(Self::Once(Once {
+                json,
+                user,
+                scopes,
+                task: None,
+            })),
             (None, Some(_)) => Err("--user goes with --once; see --help".to_owned()),
             (None, None) => Ok(Self::Serve),
         }
@@ -65,7 +70,8 @@ Usage:
 JSON is the arguments of the tool, or for what is not a tool a request:
   {{\"method\": \"GET\", \"path\": \"/usage\", \"body\": …}}
 --scope SCOPE[,SCOPE] adds scopes to research:read and research:run.
-Started as a Cloud Run job, it does the call in NOVA_ONCE in the name of NOVA_USER.
+Started as a Cloud Run job, it does the call in NOVA_ONCE in the name of NOVA_USER; the tasks of
+one execution share the pieces of a long tool's work.
 Exit codes: 0 done, 1 the call failed, 64 wrong arguments or settings.
 
 Settings (environment):
@@ -100,6 +106,7 @@ mod tests {
             json: "{}".to_owned(),
             user: Some("alice".to_owned()),
             scopes: vec!["admin".to_owned()],
+            task: None,
         };
         assert_eq!(
             parse("--once {} --user alice --scope admin"),

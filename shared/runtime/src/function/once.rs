@@ -14,10 +14,11 @@ use crate::{
     app::App,
     body::{Body, empty, full},
     call::call_id,
-    config::JobConfig,
+    config::{JobConfig, TaskConfig},
     identity::{Identity, Scope, Scopes},
     problem::Problem,
     routes::Routes,
+    serve,
 };
 
 /// One call.
@@ -26,6 +27,8 @@ pub(super) struct Once {
     pub(super) json: String,
     pub(super) user: Option<String>,
     pub(super) scopes: Vec<String>,
+    /// Which of several tasks this is.
+    pub(super) task: Option<TaskConfig>,
 }
 
 /// A call of something that is not a tool.
@@ -49,11 +52,19 @@ impl Once {
             json: job.once.unwrap_or_default(),
             user: job.user,
             scopes: Vec::new(),
+            task: job.task,
         }
     }
 
     /// Does the call; the result goes to standard output, what went wrong to standard error.
     pub(super) async fn run(self, app: &Arc<App>, routes: &Routes) -> ExitCode {
+        if let Ok(stop) = serve::stop_signal() {
+            let app = Arc::clone(app);
+            tokio::spawn(async move {
+                stop.await;
+                app.stop();
+            });
+        }
         match self.answer(app, routes, &mut io::stdout()).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => {
@@ -75,8 +86,12 @@ impl Once {
         let value: Value = serde_json::from_str(&self.json).map_err(|error| {
             Problem::bad_request(format!("--once (NOVA_ONCE) is not JSON: {error}."))
         })?;
-        let mut body = match routes.tools.as_slice() {
-            [tool] => {
+        let mut body = match (routes.tools.as_slice(), routes.long_tools.as_slice()) {
+            ([], [tool]) => {
+                let task = self.task.as_ref();
+                full(tool.once(&identity.user, value, task).await?)
+            }
+            ([tool], []) => {
                 let id = call_id(&identity.user, None)?;
                 let (answer, _usage) = tool.call(identity.user, id, value).await?;
                 full(answer)

@@ -6,18 +6,23 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, StatusCode, header};
 use nova_store::{Article, Charge, Enqueued, Job, JobState, NewJob, Tenant, Usage, UserId};
 use ring::digest::{Context, SHA256};
+use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
     LongTool,
+    share::{self, Share},
+    waiting,
     worker::{self, Outcome},
 };
 use crate::{
     app::App,
+    bell::Ring,
     body::{Response, json, json_text},
     call::Call,
+    config::TaskConfig,
     problem::Problem,
     tool::{charge, take_article},
 };
@@ -32,8 +37,7 @@ const LONGEST_WAIT_SECONDS: u64 = 840;
 const ANSWER_STAYS: Duration = Duration::from_mins(10);
 /// How long its problem is, to who was told to call again; then a call is a new try.
 const FAILURE_STAYS: Duration = Duration::from_mins(1);
-/// How often a waiting call looks at the job's row: soon at first, for jobs that are quick.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
+/// How often a call without a server looks whether the job can be done.
 const LOOK: Duration = Duration::from_secs(1);
 /// When to call again for a job that goes on.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -100,7 +104,7 @@ impl Registered {
                 "The job was put off and is tried again.",
                 Duration::from_secs(RETRY_AFTER_SECONDS),
             )),
-            Outcome::NotClaimed | Outcome::Ended | Outcome::Lost => {
+            Outcome::NotClaimed | Outcome::Ended | Outcome::Rung | Outcome::Lost => {
                 Ok(json(StatusCode::OK, &json!({"status": "ok"})))
             }
         }
@@ -109,10 +113,15 @@ impl Registered {
     /// Answers a call over HTTP.
     pub(crate) async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
         let user = call.user()?.clone();
-        let patience = patience(call.header("x-nova-max-wait"))?;
+        let patience = patience(&call, WAIT)?;
         let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
-        let (job, usage) = self.enqueue(&user, arguments).await?;
-        let job = self.wait(&user, job, patience).await?;
+        let tool = self.clone();
+        let asks = user.clone();
+        let begin = async move { tool.begin(&asks, arguments).await };
+        let (mut job, usage) = self.app.finish(begin).await?;
+        if !job.state.has_ended() && !patience.is_zero() {
+            job = waiting::wait(&self.app, &user, job.id, patience).await?;
+        }
         let mut response = respond(job)?;
         response
             .headers_mut()
@@ -120,15 +129,38 @@ impl Registered {
         Ok(response)
     }
 
+    /// Makes the job and calls for a worker, or finds the job that does the same.
+    async fn begin(&self, user: &UserId, arguments: Value) -> Result<(Job, Usage), Problem> {
+        let (enqueued, usage) = self.enqueue(user, arguments, None).await?;
+        let job = match enqueued {
+            Enqueued::Attached(job) => job,
+            Enqueued::Created(job) => {
+                let ring = Ring {
+                    tool: self.name,
+                    job: job.id,
+                    nth: "0",
+                    after: Duration::ZERO,
+                };
+                ring_for(&self.app, user, &ring).await;
+                job
+            }
+        };
+        Ok((job, usage))
+    }
+
     /// Makes the job and charges it, or finds the one that does the same.
-    pub(crate) async fn enqueue(
+    async fn enqueue(
         &self,
         user: &UserId,
         arguments: Value,
-    ) -> Result<(Job, Usage), Problem> {
+        task: Option<&TaskConfig>,
+    ) -> Result<(Enqueued, Usage), Problem> {
         let (article, arguments) = take_article(arguments)?;
         let read = (self.read)(arguments)?;
+        let share = task.and_then(|task| Share::of_task(task, self.name, article));
         let id = Uuid::now_v7();
+        let call_id = share.as_ref().map_or(id, |share| share.call_id);
+        let arguments = share::keep(read.arguments, share)?;
         let mut tenant = self.app.tenant_in_call(user, self.name, id).await?;
         // The article first: when it is not there, the transaction ends before anything is charged.
         let found = tenant.article(article).await?;
@@ -137,47 +169,83 @@ impl Registered {
             id,
             tool: self.name,
             article,
-            dedupe_key: dedupe_key(self.name, article, read.arguments.get(), &revision),
-            arguments: &read.arguments,
+            dedupe_key: dedupe_key(self.name, article, arguments.get(), &revision),
+            arguments: &arguments,
             answer_stays: ANSWER_STAYS,
             failure_stays: FAILURE_STAYS,
         };
-        match tenant.enqueue_job(&new).await? {
-            Enqueued::Created(job) => {
+        let enqueued = tenant.enqueue_job(&new).await?;
+        let default_limit = self.app.config().monthly_tool_call_limit.into();
+        let usage = match &enqueued {
+            Enqueued::Created(_) => {
                 let charge = Charge {
                     tool: self.name,
-                    call_id: id,
+                    call_id,
                     article: Some(article),
-                    default_limit: self.app.config().monthly_tool_call_limit.into(),
+                    default_limit,
                 };
                 // Refused, the job is gone with the transaction.
-                let usage = self::charge(&mut tenant, &charge).await?;
-                tenant.commit().await?;
-                Ok((job, usage))
+                self::charge(&mut tenant, &charge).await?
             }
-            Enqueued::Attached(job) => {
-                let limit = self.app.config().monthly_tool_call_limit.into();
-                let usage = tenant.usage(limit).await?;
-                tenant.commit().await?;
-                Ok((job, usage))
-            }
-        }
+            Enqueued::Attached(_) => tenant.usage(default_limit).await?,
+        };
+        tenant.commit().await?;
+        Ok((enqueued, usage))
     }
 
-    /// Waits until the job has ended, at most this long.
-    async fn wait(&self, user: &UserId, job: Job, patience: Duration) -> Result<Job, Problem> {
-        let deadline = Instant::now() + patience;
-        let (mut job, mut pause) = (job, FIRST_LOOK);
-        while !job.state.has_ended() && Instant::now() + pause <= deadline {
-            sleep(pause).await;
-            pause = (pause * 2).min(LOOK);
-            let mut tenant = self.app.tenant(user).await?;
-            job = tenant.job(job.id).await?;
-            // Read, nothing to commit; the connection goes back at once.
-            drop(tenant);
+    /// Does the work in this process, as a worker, and gives the answer: `--once`, and tasks of a
+    /// Cloud Run job. Where another worker has the job, its end is waited for.
+    pub(crate) async fn once(
+        &self,
+        user: &UserId,
+        arguments: Value,
+        task: Option<&TaskConfig>,
+    ) -> Result<String, Problem> {
+        let (enqueued, _usage) = self.enqueue(user, arguments, task).await?;
+        let (Enqueued::Created(mut job) | Enqueued::Attached(mut job)) = enqueued;
+        while !job.state.has_ended() {
+            if self.app.is_stopping() {
+                return Err(Problem::unavailable(
+                    "Stopped. What was done is kept; start it again for the rest.",
+                    LOOK,
+                ));
+            }
+            match (self.run)(Arc::clone(&self.app), job.id).await? {
+                Outcome::Ended => {}
+                _ => sleep(LOOK).await,
+            }
+            job = waiting::wait(&self.app, user, job.id, Duration::ZERO).await?;
         }
-        Ok(job)
+        match (job.state, job.result, job.error) {
+            (JobState::Succeeded, Some(result), _) => Ok(String::from(Box::<str>::from(result))),
+            (JobState::Failed, _, Some(document)) => Err(failure(&document)),
+            _ => Err(cancelled(job.id)),
+        }
     }
+}
+
+/// Calls for a worker, where there is a bell to call with; answers whether one was called. One that
+/// cannot be called now is called by the sweeper.
+pub(super) async fn ring_for(app: &App, user: &UserId, ring: &Ring<'_>) -> bool {
+    let Some(bell) = app.bell() else {
+        return false;
+    };
+    if let Err(error) = bell.ring(ring).await {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, job_id = %ring.job, "no worker could be called for");
+        return false;
+    }
+    let noted = async {
+        let mut tenant = app.tenant(user).await?;
+        tenant.job_was_rung(ring.job).await?;
+        tenant.commit().await?;
+        Ok::<_, Problem>(())
+    };
+    if let Err(problem) = noted.await {
+        // Then the sweeper calls once more, which does no harm.
+        tracing::warn!(?problem, job_id = %ring.job, "a call for a worker is not noted");
+    }
+    true
 }
 
 /// SHA-256 over the parts, each with its length, so that no two lists of parts read alike.
@@ -192,10 +260,19 @@ fn dedupe_key(tool: &str, article: Uuid, arguments: &str, revision: &str) -> [u8
     key
 }
 
-fn patience(header: Option<&str>) -> Result<Duration, Problem> {
-    let Some(seconds) = header else {
-        return Ok(WAIT);
-    };
+/// How long a caller wants to wait, by `X-Nova-Max-Wait` in seconds.
+///
+/// # Errors
+///
+/// 400 when that is no number.
+pub fn patience(call: &Call, unsaid: Duration) -> Result<Duration, Problem> {
+    match call.header("x-nova-max-wait") {
+        None => Ok(unsaid),
+        Some(seconds) => read_patience(seconds),
+    }
+}
+
+fn read_patience(seconds: &str) -> Result<Duration, Problem> {
     let seconds = seconds
         .parse::<u64>()
         .map_err(|_not_a_number| Problem::bad_field("X-Nova-Max-Wait", "a number of seconds"))?;
@@ -210,10 +287,7 @@ fn respond(job: Job) -> Result<Response, Problem> {
             String::from(Box::<str>::from(result)),
         )),
         (JobState::Failed, _, Some(document)) => Ok(failed(&document)),
-        (JobState::Cancelled, ..) => Err(Problem::conflict(
-            "The job was cancelled. What was done is kept; call the tool again for the rest.",
-        )
-        .with("job_id", job.id.to_string())),
+        (JobState::Cancelled, ..) => Err(cancelled(job.id)),
         _ => {
             let message = format!(
                 "Still running ({} of {} done). Call the same tool again with the same arguments to go on waiting.",
@@ -232,16 +306,37 @@ fn respond(job: Job) -> Result<Response, Problem> {
     }
 }
 
+fn cancelled(id: Uuid) -> Problem {
+    Problem::conflict(
+        "The job was cancelled. What was done is kept; call the tool again for the rest.",
+    )
+    .with("job_id", id.to_string())
+}
+
+/// What a problem document says that matters here.
+#[derive(Deserialize)]
+struct Document {
+    status: u16,
+    detail: String,
+}
+
+/// The problem with which a job failed, for the log and the exit code.
+fn failure(document: &RawValue) -> Problem {
+    match serde_json::from_str::<Document>(document.get()) {
+        Ok(Document { status, detail }) => Problem::new(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            "job-failed",
+            "The job failed",
+            detail,
+        ),
+        Err(error) => Problem::internal(error),
+    }
+}
+
 /// The problem with which a job failed, as it was written down.
 fn failed(document: &RawValue) -> Response {
-    let status = serde_json::from_str::<Value>(document.get())
-        .ok()
-        .and_then(|document| u16::try_from(document["status"].as_u64()?).ok())
-        .and_then(|status| StatusCode::from_u16(status).ok());
-    let mut response = json_text(
-        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        document.get().to_owned(),
-    );
+    let status = failure(document).status();
+    let mut response = json_text(status, document.get().to_owned());
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
@@ -270,9 +365,8 @@ mod tests {
 
     #[test]
     fn a_caller_may_wait_longer_but_not_for_ever() {
-        assert_eq!(patience(None).unwrap(), WAIT);
-        assert_eq!(patience(Some("0")).unwrap(), Duration::ZERO);
-        assert_eq!(patience(Some("99999")).unwrap(), Duration::from_mins(14));
-        assert!(patience(Some("soon")).is_err());
+        assert_eq!(read_patience("0").unwrap(), Duration::ZERO);
+        assert_eq!(read_patience("99999").unwrap(), Duration::from_mins(14));
+        assert!(read_patience("soon").is_err());
     }
 }

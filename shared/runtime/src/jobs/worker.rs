@@ -14,17 +14,30 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use nova_store::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Settled, Settlement, Tenant};
-use serde_json::value::to_raw_value;
-use tokio::time::{Instant, sleep};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use uuid::Uuid;
 
-use super::{Failure, LongTool, Work, backoff::pause};
-use crate::{app::App, problem::Problem};
+use super::{Failure, LongTool, Work, backoff::pause, call::ring_for, note::Note, share};
+use crate::{app::App, bell::Ring, problem::Problem};
 
 /// How long a worker that says nothing is believed alive.
 const LEASE: Duration = Duration::from_mins(1);
-/// How often it says something.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often it says something, and hears that it was cancelled.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// What is said to whoever waits is written down at most this often.
+const NOTES: Duration = Duration::from_secs(1);
+/// A worker lets go of its job before Cloud Tasks gives it up, which is after 30 minutes.
+const LONGEST_CLAIM: Duration = Duration::from_mins(25);
+/// How long it then waits for the pieces that were begun.
+const CLAIM_GRACE: Duration = Duration::from_mins(4);
+/// The same when the process has to end, for which Cloud Run gives ten seconds.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long the end of a job waits for the database.
+const END_PATIENCE: Duration = Duration::from_secs(20);
 /// Claims of a job before it is given up.
 const ATTEMPTS: i64 = 5;
 /// Tries of a piece within one claim.
@@ -39,8 +52,10 @@ pub(crate) enum Outcome {
     NotClaimed,
     /// It ended, well or badly.
     Ended,
-    /// It is to be tried again after a pause.
+    /// It is to be tried again after a pause, and nobody was called for that.
     Requeued,
+    /// It is to be tried again, and a worker was called for.
+    Rung,
     /// Another worker took it over meanwhile.
     Lost,
 }
@@ -49,6 +64,8 @@ pub(crate) enum Outcome {
 enum Stop {
     Cancelled,
     Lost,
+    /// This worker has to go; another goes on.
+    Rest,
     Problem(Problem),
 }
 
@@ -79,20 +96,25 @@ pub(super) async fn run<T: LongTool>(
         tool,
         job: &job,
         cancelled: AtomicBool::new(job.cancel_requested),
+        resting: AtomicBool::new(false),
     };
-    let stop = tokio::select! {
-        done = worker.work() => done,
-        stop = worker.stay_alive() => Err(stop),
+    let (note, notes) = Note::new();
+    let done = tokio::select! {
+        done = worker.work(note) => done,
+        stop = worker.stay_alive(notes) => Err(stop),
+        () = worker.rest() => Err(Stop::Rest),
     };
-    worker.end(stop).await
+    worker.end(done).await
 }
 
 struct Worker<'a, T> {
     app: &'a Arc<App>,
     tool: &'a T,
     job: &'a ClaimedJob,
-    /// No further piece is begun.
+    /// No further piece is begun, because the user wants it so.
     cancelled: AtomicBool,
+    /// No further piece is begun by this worker.
+    resting: AtomicBool,
 }
 
 impl<T: LongTool> Worker<'_, T> {
@@ -102,12 +124,16 @@ impl<T: LongTool> Worker<'_, T> {
         self.app.tenant_in_call(&job.user, T::NAME, job.id).await
     }
 
-    /// Keeps the claim; returns when it cannot be kept.
-    async fn stay_alive(&self) -> Stop {
+    /// Keeps the claim, and says what is being done; returns when it cannot be kept.
+    async fn stay_alive(&self, mut notes: watch::Receiver<Option<String>>) -> Stop {
         let mut kept = Instant::now();
         loop {
-            sleep(HEARTBEAT).await;
-            match self.beat().await {
+            tokio::select! {
+                () = sleep(HEARTBEAT) => {}
+                Ok(()) = notes.changed() => sleep(NOTES).await,
+            }
+            let note = notes.borrow_and_update().clone();
+            match self.beat(note.as_deref()).await {
                 Ok(Heartbeat::Lost) => return Stop::Lost,
                 Ok(Heartbeat::Held { cancel_requested }) => {
                     kept = Instant::now();
@@ -120,21 +146,42 @@ impl<T: LongTool> Worker<'_, T> {
         }
     }
 
-    async fn beat(&self) -> Result<Heartbeat, Problem> {
+    async fn beat(&self, note: Option<&str>) -> Result<Heartbeat, Problem> {
         let mut tenant = self.app.tenant(&self.job.user).await?;
         let (id, fence) = (self.job.id, self.job.fence);
-        let beat = tenant.keep_job(id, fence, LEASE, None).await?;
+        let beat = tenant.keep_job(id, fence, LEASE, note).await?;
         tenant.commit().await?;
         Ok(beat)
     }
 
-    async fn work(&self) -> Result<Box<serde_json::value::RawValue>, Stop> {
+    /// Begins nothing new once the process is told to stop, or has worked for long; returns when
+    /// what was begun cannot be waited for any longer.
+    async fn rest(&self) {
+        let grace = tokio::select! {
+            () = self.app.stopping() => STOP_GRACE,
+            () = sleep(LONGEST_CLAIM) => CLAIM_GRACE,
+        };
+        self.resting.store(true, Ordering::Relaxed);
+        sleep(grace).await;
+    }
+
+    fn begins_nothing(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) || self.resting.load(Ordering::Relaxed)
+    }
+
+    async fn work(&self, note: Note) -> Result<Box<RawValue>, Stop> {
         if self.job.attempts > ATTEMPTS {
             let tried = format!("worker died {ATTEMPTS} times");
             return Err(Problem::internal(tried).into());
         }
-        let work = self.load().await?;
+        let (arguments, share) = share::read(&self.job.arguments);
+        let arguments = serde_json::from_str(arguments).map_err(Problem::internal)?;
+        let work = self.load(arguments, note).await?;
         let keys = self.tool.pieces(&work).await?;
+        let keys = match &share {
+            Some(share) => share.take(keys),
+            None => keys,
+        };
         let mut tenant = self.tenant().await?;
         let planned = tenant.plan_job(self.job.id, self.job.fence, &keys).await?;
         tenant.commit().await?;
@@ -149,30 +196,37 @@ impl<T: LongTool> Worker<'_, T> {
         let pieces = tenant.job_items(self.job.id).await?;
         drop(tenant);
         if pieces.iter().any(|piece| piece.state == ItemState::Pending) {
-            return Err(Stop::Cancelled);
+            return Err(if self.cancelled.load(Ordering::Relaxed) {
+                Stop::Cancelled
+            } else {
+                Stop::Rest
+            });
         }
         let answer = self.tool.answer(&work, &pieces)?;
         Ok(to_raw_value(&answer).map_err(Problem::internal)?)
     }
 
-    async fn load(&self) -> Result<Work<T::Arguments>, Problem> {
+    async fn load(
+        &self,
+        arguments: T::Arguments,
+        note: Note,
+    ) -> Result<Work<T::Arguments>, Problem> {
         let mut tenant = self.tenant().await?;
         let article = tenant.article(self.job.article).await?;
         drop(tenant);
-        let arguments =
-            serde_json::from_str(self.job.arguments.get()).map_err(Problem::internal)?;
         Ok(Work {
             app: Arc::clone(self.app),
             article,
             user: self.job.user.clone(),
             job_id: self.job.id,
             arguments,
+            note,
         })
     }
 
     /// One piece: fetched, with some patience, and kept at once.
     async fn piece(&self, work: &Work<T::Arguments>, piece: JobItem) -> Result<(), Stop> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.begins_nothing() {
             return Ok(());
         }
         let fetched = self.fetch(work, &piece.key).await?;
@@ -264,47 +318,80 @@ impl<T: LongTool> Worker<'_, T> {
         Ok(settlement)
     }
 
+    /// A transaction for the end of the job, also when the database is away for a moment: the job
+    /// would lie there until the claim has run out.
+    async fn last_tenant(&self) -> Result<Tenant, Problem> {
+        let deadline = Instant::now() + END_PATIENCE;
+        loop {
+            match self.tenant().await {
+                Err(problem) if problem.is_our_fault() && Instant::now() < deadline => {
+                    sleep(Duration::from_millis(500)).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Writes down how it ended.
-    async fn end(
-        &self,
-        done: Result<Box<serde_json::value::RawValue>, Stop>,
-    ) -> Result<Outcome, Problem> {
+    async fn end(&self, done: Result<Box<RawValue>, Stop>) -> Result<Outcome, Problem> {
+        if matches!(done, Err(Stop::Lost)) {
+            return Ok(Outcome::Lost);
+        }
         let (id, fence) = (self.job.id, self.job.fence);
-        let stop = match done {
-            Ok(answer) => {
-                let mut tenant = self.tenant().await?;
-                let ended = tenant.end_job(id, fence, Ended::Succeeded(&answer)).await?;
-                tenant.commit().await?;
-                return Ok(if ended { Outcome::Ended } else { Outcome::Lost });
-            }
-            Err(stop) => stop,
-        };
-        let mut tenant = self.app.tenant(&self.job.user).await?;
-        let outcome = match stop {
-            Stop::Lost => return Ok(Outcome::Lost),
-            Stop::Cancelled => {
-                tenant.end_job(id, fence, Ended::Cancelled).await?;
-                Outcome::Ended
-            }
-            Stop::Problem(problem) if problem.is_our_fault() && self.job.attempts < ATTEMPTS => {
+        let mut tenant = self.last_tenant().await?;
+        let ended = match done {
+            Ok(answer) => tenant.end_job(id, fence, Ended::Succeeded(&answer)).await?,
+            Err(Stop::Lost) => false,
+            Err(Stop::Cancelled) => tenant.end_job(id, fence, Ended::Cancelled).await?,
+            Err(Stop::Rest) => return self.put_off(tenant, Duration::ZERO, false).await,
+            Err(Stop::Problem(problem))
+                if problem.is_our_fault() && self.job.attempts < ATTEMPTS =>
+            {
                 tracing::warn!(job_id = %id, tool = T::NAME, ?problem, "a job is put off");
                 let tries = u32::try_from(self.job.attempts - 1).unwrap_or_default();
                 let wait = pause(tries, Duration::from_secs(5), Duration::from_mins(5));
-                tenant.requeue_job(id, fence, wait, true).await?;
-                Outcome::Requeued
+                return self.put_off(tenant, wait, true).await;
             }
-            Stop::Problem(problem) => {
+            Err(Stop::Problem(problem)) => {
                 tracing::error!(job_id = %id, tool = T::NAME, ?problem, "a job failed");
                 let document = problem.document(&id.simple().to_string());
                 let document = to_raw_value(&document).map_err(Problem::internal)?;
                 let ended = tenant.end_job(id, fence, Ended::Failed(&document)).await?;
                 if ended && problem.is_our_fault() {
-                    tenant.refund(id, "failed by our fault").await?;
+                    let (_, share) = share::read(&self.job.arguments);
+                    let charged = share.map_or(id, |share| share.call_id);
+                    tenant.refund(charged, "failed by our fault").await?;
                 }
-                Outcome::Ended
+                ended
             }
         };
         tenant.commit().await?;
-        Ok(outcome)
+        Ok(if ended { Outcome::Ended } else { Outcome::Lost })
+    }
+
+    /// Puts the job back into the queue and calls for the next worker.
+    async fn put_off(
+        &self,
+        mut tenant: Tenant,
+        wait: Duration,
+        counts: bool,
+    ) -> Result<Outcome, Problem> {
+        let (id, fence) = (self.job.id, self.job.fence);
+        let requeued = tenant.requeue_job(id, fence, wait, counts).await?;
+        tenant.commit().await?;
+        if !requeued {
+            return Ok(Outcome::Lost);
+        }
+        let ring = Ring {
+            tool: T::NAME,
+            job: id,
+            nth: &fence.to_string(),
+            after: wait,
+        };
+        Ok(if ring_for(self.app, &self.job.user, &ring).await {
+            Outcome::Rung
+        } else {
+            Outcome::Requeued
+        })
     }
 }

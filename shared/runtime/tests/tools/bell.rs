@@ -28,7 +28,8 @@ fn claims(nova: &Nova, audience: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_token_of_the_service_account_for_this_function_calls_a_worker() {
     let settings = [("CLOUD_TASKS_SERVICE_ACCOUNT", ACCOUNT), TARGET];
-    let setup = Setup::with_settings(&settings).await;
+    let settings = settings.map(|(name, value)| (name, value.to_owned()));
+    let setup = Setup::with_settings(async |_, _| settings.to_vec()).await;
     let job = setup.job(&PAGES).await;
     let nova = &setup.nova;
     let good = claims(nova, AUDIENCE);
@@ -90,7 +91,7 @@ async fn only_a_token_of_the_service_account_for_this_function_calls_a_worker() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_cloud_run_the_door_is_shut_until_it_is_said_who_may_call() {
-    let setup = Setup::with_settings(&[("K_SERVICE", "sample")]).await;
+    let setup = Setup::with_settings(async |_, _| vec![("K_SERVICE", "sample".to_owned())]).await;
     let job = setup.job(&PAGES).await;
     let token = claims(&setup.nova, AUDIENCE);
     let token = setup.nova.issuer.sign(&setup.nova.issuer.header(), &token);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -16,12 +17,13 @@ use nova_store::{
     AnsweredQuery, Article, CommittedBlob, FoundSource, ItemState, JobItem, NewBlob, NewSource,
     Origin, Purpose, SourceKind, Tenant,
 };
+use nova_testkit::issuer::Issuer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::sleep};
 use uuid::Uuid;
 
-use crate::support::{Nova, ring};
+use crate::support::{Nova, Settings, ring};
 
 pub(crate) const TOOL: &str = "read_pages";
 
@@ -211,15 +213,20 @@ fn tools(provider: &Arc<Provider>) -> impl Fn(&Arc<App>) -> Result<Routes, Confi
 
 impl Setup {
     async fn new(provider: Arc<Provider>) -> Self {
-        Self::of(provider, &[]).await
+        Self::of(provider, async |_, _| Settings::new()).await
     }
 
     /// With further settings of the function.
-    pub(crate) async fn with_settings(settings: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) async fn with_settings(
+        settings: impl AsyncFnOnce(Issuer, SocketAddr) -> Settings,
+    ) -> Self {
         Self::of(Arc::default(), settings).await
     }
 
-    async fn of(provider: Arc<Provider>, settings: &[(&'static str, &'static str)]) -> Self {
+    async fn of(
+        provider: Arc<Provider>,
+        settings: impl AsyncFnOnce(Issuer, SocketAddr) -> Settings,
+    ) -> Self {
         let nova = Nova::start_with(settings, tools(&provider)).await;
         let article = nova.article().await;
         Self {
@@ -229,7 +236,11 @@ impl Setup {
         }
     }
 
-    async fn call(&self, pages: &[&str], patience: &str) -> (u16, Value) {
+    pub(crate) fn asked(&self, page: &str) -> u32 {
+        self.provider.asked(page)
+    }
+
+    pub(crate) async fn call(&self, pages: &[&str], patience: &str) -> (u16, Value) {
         let arguments = json!({"pages": pages});
         self.nova
             .answer(TOOL, self.article, arguments, patience)
@@ -250,7 +261,7 @@ impl Setup {
         self.call(pages, "0").await
     }
 
-    async fn count(&self, query: &'static str) -> i64 {
+    pub(crate) async fn count(&self, query: &'static str) -> i64 {
         let pool = self.nova.database.pool();
         sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
     }
@@ -497,4 +508,34 @@ async fn a_hundred_slow_pages_hold_no_connection_and_nobody_up() {
     let (_, took) = tokio::join!(work, watch);
     assert!(took < Duration::from_millis(50), "{took:?}");
     assert_eq!(setup.kept_charged_jobs().await.0, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_learns_of_the_end_at_once_and_by_one_connection_that_is_closed_afterwards() {
+    let setup = Setup::new(Provider::with_gate(0)).await;
+    let job = setup.job(&PAGES).await;
+    let listening = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND query LIKE 'LISTEN %'";
+    let calls = join_all((0..20).map(|_| async {
+        let (status, answer) = setup.call(&PAGES, "30").await;
+        assert_eq!((status, &answer["read"]), (200, &json!(4)), "{answer}");
+        Instant::now()
+    }));
+    let work = async {
+        let work = setup.nova.ring(TOOL, &job);
+        let user = async {
+            // Longer than until the first looks, so that only what is heard is quick.
+            sleep(Duration::from_millis(2500)).await;
+            assert_eq!(setup.count(listening).await, 1);
+            setup.provider.open();
+        };
+        tokio::join!(work, user);
+        Instant::now()
+    };
+    let (mut told, done) = tokio::join!(calls, work);
+    told.sort();
+    let median = told[10].saturating_duration_since(done);
+    assert!(median < Duration::from_millis(300), "{median:?}");
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!(setup.count(listening).await, 0);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bell;
+mod cloud_tasks;
 mod long;
 mod quick;
 mod support;

@@ -24,8 +24,11 @@ pub(crate) struct Nova {
     pub(crate) database: Database,
     pub(crate) issuer: RunningIssuer,
     address: SocketAddr,
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Settings,
 }
+
+/// Further settings of the function.
+pub(crate) type Settings = Vec<(&'static str, String)>;
 
 /// The tools of a test.
 pub(crate) type SetUp = dyn Fn(&Arc<App>) -> Result<Routes, ConfigError>;
@@ -57,12 +60,13 @@ impl Nova {
     pub(crate) async fn start(
         set_up: impl Fn(&Arc<App>) -> Result<Routes, ConfigError> + 'static,
     ) -> Self {
-        Self::start_with(&[], set_up).await
+        Self::start_with(async |_, _| Settings::new(), set_up).await
     }
 
-    /// With further settings of the function; its issuer also signs for service accounts.
+    /// With further settings of the function, which are made of its issuer (who also signs for
+    /// service accounts) and its own address.
     pub(crate) async fn start_with(
-        settings: &[(&'static str, &'static str)],
+        settings: impl AsyncFnOnce(Issuer, SocketAddr) -> Settings,
         set_up: impl Fn(&Arc<App>) -> Result<Routes, ConfigError> + 'static,
     ) -> Self {
         let prepare = async |url: String| {
@@ -73,13 +77,16 @@ impl Nova {
             sqlx::raw_sql(logins).execute(&pool).await?;
             Ok(())
         };
-        let mut nova = Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let issuer = Issuer::start().await.unwrap();
+        let nova = Self {
             database: Postgres::shared().await.database("tools", prepare).await,
-            issuer: Issuer::start().await.unwrap(),
-            address: ([0, 0, 0, 0], 0).into(),
-            settings: settings.to_vec(),
+            settings: settings((*issuer).clone(), address).await,
+            issuer,
+            address,
         };
-        nova.address = serve_on(nova.routes(&set_up)).await;
+        serve_on(listener, nova.routes(&set_up));
         nova
     }
 
@@ -91,7 +98,7 @@ impl Nova {
             ("DATABASE_URL", &self.database.url_as("tools_research")),
         ]);
         let settings = self.settings.iter();
-        let environment = settings.fold(environment, |all, (name, value)| all.with(name, *value));
+        let environment = settings.fold(environment, |all, (name, value)| all.with(name, value));
         let app = App::new("sample", Config::read(&environment).unwrap()).unwrap();
         let routes = set_up(&app).unwrap();
         Dispatcher::new().with(&app, &routes)
@@ -113,10 +120,15 @@ impl Nova {
             let _inside = runtime.enter();
             self.routes(set_up)
         };
-        let (told, address) = std::sync::mpsc::channel();
-        runtime.spawn(async move { told.send(serve_on(dispatcher).await) });
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        {
+            let _inside = runtime.enter();
+            serve_on(TcpListener::from_std(listener).unwrap(), dispatcher);
+        }
         Instance {
-            address: address.recv().unwrap(),
+            address,
             runtime: Some(runtime),
         }
     }
@@ -214,13 +226,10 @@ impl Nova {
     }
 }
 
-async fn serve_on(dispatcher: Dispatcher) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+fn serve_on(listener: TcpListener, dispatcher: Dispatcher) {
     let never = std::future::pending::<()>();
     let answer = dispatcher.into_answer();
     tokio::spawn(serve(listener, answer, Patience::default(), never));
-    address
 }
 
 pub(crate) async fn ring(instance: SocketAddr, tool: &str, job: &str) -> u16 {

@@ -180,6 +180,9 @@ impl Tenant {
             )
             .fetch_optional(connection)
             .await?;
+            if note.is_some() && cancel_requested.is_some() {
+                self.announce(id).await?;
+            }
             Ok(
                 cancel_requested.map_or(Heartbeat::Lost, |cancel_requested| Heartbeat::Held {
                     cancel_requested,
