@@ -10,6 +10,7 @@ pub const SERVICES: &[Function] = &[
     download_research::FUNCTION,
     extract_guidelines_urls::FUNCTION,
     health::FUNCTION,
+    jobs::FUNCTION,
     mcp::FUNCTION,
     sign_in::FUNCTION,
     upload_article_guideline::FUNCTION,

@@ -38,6 +38,7 @@ fn cases() -> Vec<Case> {
         body,
     };
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
+    let job = "/jobs/{id}";
     let upload = "/upload_article_guideline";
     let extract = "/tools/extract_guidelines_urls";
     let create = "/tools/create_research_file";
@@ -58,13 +59,15 @@ fn cases() -> Vec<Case> {
             "",
         ),
         case(
-            delete,
+            delete.clone(),
             "/articles/{id}",
             "/articles/{article}",
             RUN,
             true,
             "",
         ),
+        case(get.clone(), job, "/jobs/{article}", READ, false, ""),
+        case(delete, job, "/jobs/{article}", RUN, false, ""),
         case(get.clone(), "/usage", "/usage", READ, false, ""),
         case(post.clone(), "/mcp", "/mcp", READ, false, ""),
         case(
