@@ -22,6 +22,14 @@ pub(crate) fn of_path(path: &str) -> Language {
     BY_EXTENSION.get(extension).copied().unwrap_or_default()
 }
 
+/// The extensions that are known, and the names of files without one.
+#[cfg(feature = "local-files")]
+pub(crate) fn extensions() -> impl Iterator<Item = &'static str> {
+    LANGUAGES
+        .iter()
+        .flat_map(|(extensions, ..)| extensions.split(' '))
+}
+
 static BY_EXTENSION: LazyLock<HashMap<&str, Language>> = LazyLock::new(|| {
     let language = |fence, name| Language {
         fence,

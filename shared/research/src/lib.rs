@@ -4,6 +4,7 @@
 //! - [`document`]: the frame of `research.md`, written as a stream.
 //! - [`guideline`]: what an article guideline is, and the sources that it names.
 //! - `ingest`: repositories and gists as Markdown (feature `ingest`).
+//! - `local_file`: files that authors upload, as Markdown (feature `local-files`).
 //! - `notebook`: Jupyter notebooks as Markdown (feature `notebooks`).
 //! - [`outline`]: the topical sections of a guideline.
 //! - `page`: web pages, PDF documents, feeds and files as Markdown (feature `pages`; PDF needs
@@ -15,16 +16,21 @@
 pub mod coverage;
 pub mod document;
 mod entity;
+#[cfg(feature = "notebooks")]
+mod fence;
 pub mod guideline;
 #[cfg(feature = "ingest")]
 pub mod ingest;
-#[cfg(feature = "ingest")]
+#[cfg(any(feature = "ingest", feature = "local-files"))]
 mod language;
+#[cfg(feature = "local-files")]
+pub mod local_file;
 #[cfg(feature = "notebooks")]
 pub mod notebook;
 pub mod outline;
 #[cfg(feature = "pages")]
 pub mod page;
+mod plain;
 pub mod questions;
 pub mod ranking;
 mod text;

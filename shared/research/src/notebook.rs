@@ -25,6 +25,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::fence::fenced;
+
 /// Outputs longer than this are shortened: a log of a training run says the same for hours.
 pub const MAX_OUTPUT_CHARACTERS: usize = 20_000;
 
@@ -151,7 +153,7 @@ impl Blocks {
                 if format == "text/markdown" {
                     self.push(&without_data(source));
                 } else if !source.is_empty() {
-                    self.push(&fence(source, raw_language(format)));
+                    self.push(&fenced(source, raw_language(format)));
                 }
             }
             _ => {
@@ -164,7 +166,7 @@ impl Blocks {
                                 .and_then(Value::as_str)
                         })
                         .unwrap_or(language);
-                    self.push(&fence(source, language));
+                    self.push(&fenced(source, language));
                 }
                 if let Value::Array(outputs) = &cell.outputs {
                     self.outputs(outputs);
@@ -223,7 +225,7 @@ impl Blocks {
             }
         } else if let Some(json) = bundle.get("application/json").filter(|it| !it.is_null()) {
             self.label(label);
-            self.push(&fence(&shortened(&json.to_string()), "json"));
+            self.push(&fenced(&shortened(&json.to_string()), "json"));
         } else if let Some(html) = form(&["text/html", "html"]) {
             self.output(&without_tags(&html), label);
         } else if !has_picture && let Some(kind) = bundle.keys().find(|it| it.contains('/')) {
@@ -239,7 +241,7 @@ impl Blocks {
             return;
         }
         self.label(label);
-        self.push(&fence(&output, ""));
+        self.push(&fenced(&output, ""));
     }
 
     /// Once for all outputs of a cell.
@@ -441,15 +443,4 @@ fn magic_language(source: &str) -> Option<&'static str> {
         "markdown" => "markdown",
         _ => return None,
     })
-}
-
-/// Code as a block, with a fence that nothing in it closes.
-fn fence(text: &str, language: &str) -> String {
-    let (mut longest, mut run) = (0_usize, 0_usize);
-    for byte in text.bytes() {
-        run = if byte == b'`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{text}\n{fence}")
 }

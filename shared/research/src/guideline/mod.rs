@@ -14,6 +14,8 @@ mod title;
 
 use std::fmt;
 
+use crate::plain::{self, Defect};
+
 pub use self::extract::extract;
 pub(crate) use self::extract::front_matter;
 pub use self::extraction::{Extraction, Found, LocalFile, SkipReason, Skipped};
@@ -71,34 +73,15 @@ pub struct Guideline(String);
 impl Guideline {
     /// Accepts an upload, without its byte order mark, or says what is wrong with it.
     pub fn parse(upload: impl Into<Vec<u8>>) -> Result<Self, GuidelineError> {
-        let mut bytes = upload.into();
+        let bytes = upload.into();
         if bytes.len() > MAX_GUIDELINE_BYTES {
             return Err(GuidelineError::TooLarge { size: bytes.len() });
         }
-        if let Err(error) = std::str::from_utf8(&bytes) {
-            let offset = error.valid_up_to();
-            return Err(GuidelineError::NotUtf8 {
-                offset,
-                line: line_at(&bytes, offset),
-            });
-        }
-        if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
-            return Err(GuidelineError::Nul {
-                offset,
-                line: line_at(&bytes, offset),
-            });
-        }
-        if bytes.starts_with("\u{feff}".as_bytes()) {
-            bytes.drain(.."\u{feff}".len());
-        }
-        let text = String::from_utf8(bytes).map_err(|error| GuidelineError::NotUtf8 {
-            offset: error.utf8_error().valid_up_to(),
-            line: 1,
+        let text = plain::text(bytes).map_err(|defect| match defect {
+            Defect::NotUtf8 { offset, line } => GuidelineError::NotUtf8 { offset, line },
+            Defect::Nul { offset, line } => GuidelineError::Nul { offset, line },
         })?;
-        if text
-            .chars()
-            .all(|it| it.is_whitespace() || matches!(it, '\u{feff}' | '\u{200b}'))
-        {
+        if plain::is_blank(&text) {
             return Err(GuidelineError::Empty);
         }
         Ok(Self(text))
@@ -130,12 +113,4 @@ impl fmt::Debug for Guideline {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Guideline({} bytes)", self.0.len())
     }
-}
-
-fn line_at(bytes: &[u8], offset: usize) -> usize {
-    1 + bytes
-        .iter()
-        .take(offset)
-        .filter(|&&byte| byte == b'\n')
-        .count()
 }

@@ -7,6 +7,7 @@ use super::collector::{File, State, is_within};
 use super::pool::{Candidate, Pool};
 use super::tree::{self, printable};
 use super::{Digest, Request, secrets, tokens};
+use crate::fence::fenced;
 use crate::language;
 
 /// A file of which its URL names lines is also shown whole, up to this length.
@@ -212,14 +213,8 @@ fn contents(chosen: &[Candidate]) -> String {
 
 /// A code block, with a fence that nothing in it closes.
 fn block(text: &str, language: &str, out: &mut String) {
-    let (mut longest, mut run) = (0_usize, 0_usize);
-    for byte in text.bytes() {
-        run = if byte == b'`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    let fence = "`".repeat((longest + 1).max(3));
-    let text = text.trim_end_matches('\n');
-    let _ = writeln!(out, "{fence}{language}\n{text}\n{fence}\n");
+    out.push_str(&fenced(text.trim_end_matches('\n'), language));
+    out.push_str("\n\n");
 }
 
 /// A path in a heading: `__init__.py` is no bold word.

@@ -3,8 +3,9 @@
 use url::Url;
 
 use super::kind::extension;
-use super::markdown::{code_fence, escaped_lines};
+use super::markdown::escaped_lines;
 use super::{Kind, Metadata, Page, PageError};
+use crate::fence::fenced;
 use crate::notebook;
 
 /// A notebook.
@@ -39,7 +40,7 @@ pub(super) fn json(text: &str) -> Page {
         markdown: if code.is_empty() {
             code
         } else {
-            code_fence(&code, "json")
+            fenced(&code, "json")
         },
     }
 }
@@ -65,7 +66,7 @@ pub(super) fn plain(text: &str, url: &Url) -> Page {
     let markdown = if text.trim().is_empty() {
         String::new()
     } else if language.is_some() || is_laid_out(text) {
-        code_fence(text, language.unwrap_or_default())
+        fenced(text, language.unwrap_or_default())
     } else {
         paragraphs(text)
     };

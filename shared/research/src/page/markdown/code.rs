@@ -1,5 +1,6 @@
 //! Code: its text, its language, and a fence that nothing in it can close.
 
+use crate::fence::longest_run;
 use crate::page::dom::{Attr, Data, Dom, NodeId, Step, Tag};
 
 /// The text of a code block: line breaks as lines, without line numbers, copy buttons and links
@@ -92,12 +93,6 @@ pub(super) fn is_line_number(class: &str) -> bool {
     )
 }
 
-/// Code as a block.
-pub(super) fn fence(text: &str, language: &str) -> String {
-    let fence = "`".repeat(longest_run(text).max(2) + 1);
-    format!("{fence}{language}\n{text}\n{fence}")
-}
-
 /// Code within a line.
 pub(super) fn span(text: &str, in_table: bool) -> String {
     let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -115,15 +110,6 @@ pub(super) fn span(text: &str, in_table: bool) -> String {
         ""
     };
     format!("{quotes}{pad}{text}{pad}{quotes}")
-}
-
-fn longest_run(text: &str) -> usize {
-    let (mut longest, mut run) = (0, 0);
-    for byte in text.bytes() {
-        run = if byte == b'`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
 }
 
 /// The language of a code block: what it, the code in it or the boxes around it say.

@@ -37,11 +37,6 @@ pub(super) fn write(dom: &Dom, piece: Piece<'_>, base: &Base) -> String {
     writer::Writer::new(dom, piece, base).write()
 }
 
-/// Code as a block, with a fence that nothing in it closes.
-pub(super) fn code_fence(text: &str, language: &str) -> String {
-    code::fence(text, language)
-}
-
 /// Lines of text as one paragraph that keeps them.
 pub(super) fn escaped_lines(lines: &[&str]) -> String {
     let mut paragraph = line::Line::default();

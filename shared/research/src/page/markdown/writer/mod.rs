@@ -7,6 +7,7 @@ use super::line::{Line, Mark};
 use super::plan::{Plan, plan};
 use super::table::Table;
 use super::{Base, Piece, code, math};
+use crate::fence::fenced;
 use crate::page::dom::{Attr, Dom, NodeId, Step, Tag};
 use crate::page::hidden::{is_hidden, is_idle_noscript};
 
@@ -404,7 +405,7 @@ impl<'a> Writer<'a> {
             None
         };
         let language = code::language(self.dom, code.unwrap_or(id));
-        self.block(&code::fence(&text, &language));
+        self.block(&fenced(&text, &language));
     }
 
     fn code(&mut self, id: NodeId) -> bool {
