@@ -208,6 +208,56 @@ impl Tenant {
         self.upsert_sources(article, std::slice::from_ref(source))
     }
 
+    /// Waits until nobody else who asked holds this article's sources, and holds them until this
+    /// transaction ends: so that what is counted is still true when the next one is kept. Only
+    /// whoever asks waits; tools go on.
+    pub fn hold_sources(&mut self, article: ArticleId) -> Answer<'_, ()> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            sqlx::query!(
+                "-- sources: hold
+                 SELECT pg_advisory_xact_lock(hashtextextended('sources of ' || $1::uuid::text, hashtextextended($2::text, 0)))",
+                article,
+                user,
+            )
+            .execute(connection)
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Takes a source out of an article; its text is left to the sweeper. Those who upload may do
+    /// so with local files only.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn delete_source<'a>(
+        &'a mut self,
+        article: ArticleId,
+        kind: SourceKind,
+        key: &'a str,
+    ) -> Answer<'a, ()> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let deleted = sqlx::query!(
+                "-- sources: delete
+                 DELETE FROM sources
+                  WHERE article_id = $1 AND user_id = $2 AND kind = $3::text::source_kind AND source_key = $4",
+                article,
+                user,
+                kind.as_str(),
+                key,
+            )
+            .execute(connection)
+            .await?;
+            if deleted.rows_affected() == 1 {
+                Ok(())
+            } else {
+                Err(Error::NotFound { what: "source" })
+            }
+        })
+    }
+
     /// All sources of an article with their texts, in document order: by section, and within it
     /// as the guideline or the selection names them. None if there is no such article.
     pub fn document_sources(&mut self, article: ArticleId) -> Answer<'_, Vec<Source>> {

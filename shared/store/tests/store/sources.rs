@@ -183,6 +183,91 @@ async fn where_a_source_comes_from_is_kept_and_what_has_not_changed_is_not_repla
     assert_eq!((changed.id, changed.origin), (page.id, Origin::default()));
 }
 
+#[tokio::test]
+async fn a_local_file_is_deleted_and_nothing_else() {
+    let database = database().await;
+    let uploads = store(&database, "upload");
+    let alice = user("alice");
+    let id = article(&uploads, &alice).await;
+    let mut kept = Vec::new();
+    for (kind, key) in [
+        (SourceKind::LocalFile, "a.md"),
+        (SourceKind::LocalFile, "b.md"),
+        (SourceKind::ScrapedUrl, "a.md"),
+    ] {
+        let text = blob(&uploads, &alice, Purpose::LocalFile).await;
+        kept.push(source(kind, key, 1, text));
+    }
+    within(&uploads, &alice, async |t| {
+        t.upsert_sources(id, &kept).await
+    })
+    .await
+    .unwrap();
+    let delete = async |kind, key: &'static str, owner: &'static str| {
+        let owner = user(owner);
+        within(&uploads, &owner, async |t| {
+            t.delete_source(id, kind, key).await
+        })
+        .await
+    };
+    delete(SourceKind::LocalFile, "a.md", "alice")
+        .await
+        .unwrap();
+    for (kind, key, owner) in [
+        (SourceKind::LocalFile, "a.md", "alice"),
+        (SourceKind::LocalFile, "b.md", "bob"),
+        (SourceKind::ScrapedUrl, "a.md", "alice"),
+    ] {
+        let missing = delete(kind, key, owner).await;
+        assert!(
+            matches!(missing, Err(Error::NotFound { what: "source" })),
+            "{key} of {owner}: {missing:?}"
+        );
+    }
+    let left = within(&uploads, &alice, async |t| t.document_sources(id).await)
+        .await
+        .unwrap();
+    let left: Vec<_> = left.iter().map(|it| (it.kind, it.title.as_str())).collect();
+    assert_eq!(
+        left,
+        [
+            (SourceKind::ScrapedUrl, "a.md"),
+            (SourceKind::LocalFile, "b.md")
+        ]
+    );
+    let released: Vec<Uuid> = value(
+        &database.pool(),
+        "SELECT array_agg(id) FROM blobs WHERE state = 'deleting'",
+    )
+    .await;
+    assert_eq!(released, [kept[0].blob_id]);
+}
+
+#[tokio::test]
+async fn sources_are_held_by_one_at_a_time_and_only_those_of_one_article() {
+    let database = database().await;
+    let uploads = store(&database, "upload");
+    let alice = user("alice");
+    let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let mut first = uploads.tenant(&alice).await.unwrap();
+    first.hold_sources(one).await.unwrap();
+    first.hold_sources(one).await.unwrap();
+    within(&uploads, &alice, async |t| t.hold_sources(other).await)
+        .await
+        .unwrap();
+    let waiting = tokio::spawn({
+        let (uploads, alice) = (uploads.clone(), alice.clone());
+        async move { within(&uploads, &alice, async |t| t.hold_sources(one).await).await }
+    });
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while value::<i64>(&database.pool(), waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    first.commit().await.unwrap();
+    waiting.await.unwrap().unwrap();
+}
+
 fn round(queries: &[&str], sources: usize) -> Vec<AnsweredQuery> {
     let answers = |query: &str| {
         (1..=sources)

@@ -130,6 +130,7 @@ async fn what_a_statement_forgets_row_level_security_refuses() {
         ("research", "UPDATE users SET tier = 'unlimited'"),
         ("research", "DELETE FROM articles"),
         ("download", "UPDATE articles SET title = ''"),
+        ("research", "DELETE FROM sources"),
         (
             "usage",
             "SELECT charge_tool_call('tool', gen_random_uuid(), 0)",
@@ -182,6 +183,20 @@ async fn a_row_cannot_point_at_another_users_row() {
         blob(&tools, &alice, Purpose::Scraped).await,
         blob(&tools, &bob, Purpose::Scraped).await,
     );
+    let his_file = NewSource {
+        id: Uuid::now_v7(),
+        kind: SourceKind::LocalFile,
+        key: "his.md".to_owned(),
+        title: "his.md".to_owned(),
+        position: 1,
+        blob_id: blob(&uploads, &bob, Purpose::LocalFile).await,
+        origin: Origin::default(),
+    };
+    within(&uploads, &bob, async |t| {
+        t.upsert_source(his, &his_file).await
+    })
+    .await
+    .unwrap();
     let source = |blob_id| NewSource {
         id: Uuid::now_v7(),
         kind: SourceKind::ScrapedUrl,
@@ -242,6 +257,10 @@ async fn a_row_cannot_point_at_another_users_row() {
             t.delete_article(his).await
         })
         .await,
+        within(&uploads, &alice, async |t| {
+            t.delete_source(his, SourceKind::LocalFile, "his.md").await
+        })
+        .await,
     ] {
         assert!(
             matches!(missing, Err(Error::NotFound { .. })),
@@ -254,6 +273,8 @@ async fn a_row_cannot_point_at_another_users_row() {
             .unwrap()
             .is_empty()
     );
+    let still = within(&tools, &bob, async |t| t.document_sources(his).await).await;
+    assert_eq!(still.unwrap().len(), 1);
 }
 
 #[tokio::test]
