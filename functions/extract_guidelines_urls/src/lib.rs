@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::{TryStreamExt as _, future::BoxFuture};
+use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
 use nova_research::guideline::{Extraction, Guideline, Skipped};
 use nova_runtime::{App, ConfigError, Function, NoArguments, Problem, Routes, Tool, ToolCall};
@@ -50,8 +50,7 @@ impl Tool for ExtractGuidelinesUrls {
     fn run(&self, call: ToolCall, _: NoArguments) -> BoxFuture<'_, Result<Answer, Problem>> {
         Box::pin(async move {
             let article = call.article.id;
-            let content = self.blobs.read(&call.article.guideline, None).await?;
-            let bytes = content.stream.try_fold(Vec::new(), collect).await?;
+            let bytes = self.blobs.read_whole(&call.article.guideline).await?;
             let guideline = Guideline::parse(bytes).map_err(Problem::internal)?;
 
             let extraction = guideline.extract();
@@ -60,26 +59,25 @@ impl Tool for ExtractGuidelinesUrls {
             let mut tenant = call.tenant().await?;
             tenant.save_extracted_urls(article, &urls).await?;
             tenant.commit().await?;
-            Ok(Answer::new(extraction))
+            Ok(Answer::new(extraction, &call.app.local_files_url(article)))
         })
     }
 }
 
-async fn collect(mut all: Vec<u8>, chunk: impl AsRef<[u8]>) -> Result<Vec<u8>, nova_blobs::Error> {
-    all.extend_from_slice(chunk.as_ref());
-    Ok(all)
-}
-
 impl Answer {
-    fn new(found: Extraction) -> Self {
+    fn new(found: Extraction, local_files_url: &str) -> Self {
         let (github, youtube) = (found.github_urls.len(), found.youtube_videos_urls.len());
         let (web, local) = (found.other_urls.len(), found.local_file_paths.len());
         let left_out = match found.skipped.len() {
             0 => String::new(),
             count => format!(" {count} were left out; `skipped` says why."),
         };
+        let upload = match local {
+            0 => String::new(),
+            _ => format!("\nUpload the local files here: {local_files_url}"),
+        };
         let message = format!(
-            "Found {github} GitHub, {youtube} YouTube and {web} other links, and {local} local files.{left_out}"
+            "Found {github} GitHub, {youtube} YouTube and {web} other links, and {local} local files.{left_out}{upload}"
         );
         Self {
             status: "success",

@@ -1,18 +1,11 @@
 // Makes the form kinder; it works without. The server checks again all that is checked here.
 "use strict";
-document.documentElement.classList.add("js");
 document.addEventListener("DOMContentLoaded", () => {
-  const the = (id) => document.getElementById(id);
   const form = the("upload"), file = the("file"), text = the("text"), zone = file.parentElement;
   const limit = Number(form.dataset.maxSize);
   const invitation = the("choice").textContent;
   let request = null; // the upload under way
   let key = null;     // names this guideline to the server: trying again makes no second article
-
-  const say = (words) => { the("status").textContent = words; };
-  const inMiB = (bytes) => `${Math.ceil(bytes / 10485.76) / 100} MiB`;
-  const inWords = (bytes) => bytes < 1000 ? `${bytes} bytes`
-    : bytes < 1000000 ? `${(bytes / 1024).toFixed(1)} KiB` : inMiB(bytes);
 
   const fail = (words, requestId, signIn) => {
     the("failure-text").textContent = words;
@@ -84,18 +77,12 @@ document.addEventListener("DOMContentLoaded", () => {
     say("No file is chosen.");
   });
 
-  // The whole window takes a drop: a near miss must not replace the page.
-  const drag = (event) => {
-    const files = event.dataTransfer;
-    if (event.relatedTarget && event.type === "dragleave" || !files.types.includes("Files")) return;
-    event.preventDefault();
-    zone.classList.toggle("over", event.type === "dragover");
-    if (event.type !== "drop" || request || the("compose").hidden) return;
-    if (files.files.length !== 1) return refuse("Drop one file; an article has one guideline.");
-    file.files = files.files;
+  takeDrops(zone, (files) => {
+    if (request || the("compose").hidden) return;
+    if (files.length !== 1) return refuse("Drop one file; an article has one guideline.");
+    file.files = files;
     choose();
-  };
-  for (const type of ["dragover", "dragleave", "drop"]) addEventListener(type, drag);
+  });
 
   const busy = (name) => {
     const focused = document.activeElement;
@@ -117,23 +104,13 @@ document.addEventListener("DOMContentLoaded", () => {
     body.append("file", new Blob([bytes], { type: "text/markdown" }), name);
     key ||= Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
 
-    request = new XMLHttpRequest();
-    request.open("POST", form.action);
-    request.setRequestHeader("Accept", "application/json");
-    request.setRequestHeader("Idempotency-Key", key);
-    request.upload.onprogress = (event) => { if (event.lengthComputable) progress(Math.floor(100 * event.loaded / event.total)); };
-    request.upload.onload = () => { the("percent").textContent = "saving …"; };
-    request.onload = () => {
-      const { status } = request;
-      let answer = {};
-      try { answer = JSON.parse(request.responseText) || answer; } catch { /* not from Nova: a proxy's page */ }
-      if (status < 300 && answer.article_id) return finish(answer);
-      const words = answer.detail || `The server answered ${status}. Try again in a moment.`;
-      stop(words, answer.request_id, status === 401);
-    };
-    request.onerror = () => stop("Nova cannot be reached. Your text is still here: try again in a moment.");
-    request.onabort = () => { stop(); say("Upload cancelled."); };
-    request.send(body);
+    request = call("POST", form.action, { "Idempotency-Key": key }, body, {
+      progress,
+      arrived: () => { the("percent").textContent = "saving …"; },
+      done: finish,
+      failed: (words, answer, status) => stop(words, answer.request_id, status === 401),
+      cancelled: () => { stop(); say("Upload cancelled."); },
+    });
     say(`Uploading ${name}.`);
   };
   const stop = (words, requestId, signIn) => {
@@ -144,7 +121,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const finish = (answer) => {
     request = null;
     for (const place of document.querySelectorAll("[data-article-id]")) place.textContent = answer.article_id;
-    the("download").href += encodeURIComponent(answer.article_id);
+    for (const link of ["files", "download"]) the(link).href += encodeURIComponent(answer.article_id);
     the("message").textContent = answer.message || "";
     the("compose").hidden = true;
     the("done").hidden = false;

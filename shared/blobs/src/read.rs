@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use google_cloud_storage::model_ext::ReadRange;
 use google_cloud_storage::read_object::ReadObjectResponse;
 use nova_store::BlobRef;
@@ -82,6 +82,21 @@ impl Blobs {
                 size,
                 stream: stream.boxed(),
             })
+        })
+    }
+
+    /// Reads a blob into memory; for what is known to be small, such as a guideline.
+    ///
+    /// # Errors
+    /// As for [`Blobs::read`].
+    pub fn read_whole<'a>(&'a self, blob: &'a BlobRef) -> BoxFuture<'a, Result<Vec<u8>, Error>> {
+        Box::pin(async move {
+            let mut content = self.read(blob, None).await?.stream;
+            let mut whole = Vec::new();
+            while let Some(piece) = content.try_next().await? {
+                whole.extend_from_slice(&piece);
+            }
+            Ok(whole)
         })
     }
 }

@@ -126,6 +126,12 @@ impl App {
         format!("{server}/download_research?article_guideline_id={article}")
     }
 
+    /// Where users upload the files that an article's guideline names.
+    pub fn local_files_url(&self, article: uuid::Uuid) -> String {
+        let server = self.config.server_url.as_str().trim_end_matches('/');
+        format!("{server}/upload_local_files?article_guideline_id={article}")
+    }
+
     /// Who checks tokens; `None` when no issuer is configured.
     pub fn verifier(&self) -> Option<&Verifier> {
         self.verifier.as_ref()

@@ -271,8 +271,14 @@ impl Call {
         Guarded::new(std::mem::replace(&mut self.body, empty()), limit)
     }
 
-    /// A browser session proves by header that the page itself sends, unless a form field already did.
-    fn require_csrf_header(&mut self) -> Result<(), Problem> {
+    /// Checks that a browser session sends its CSRF token in the header `x-csrf-token`, unless a
+    /// form field already did. Whoever reads a body has it checked on the way; a call that changes
+    /// something without a body asks for it.
+    ///
+    /// # Errors
+    ///
+    /// 403.
+    pub fn require_csrf_header(&mut self) -> Result<(), Problem> {
         let token = self
             .parts
             .headers

@@ -65,7 +65,7 @@ pub use self::{
     http_client::HttpClient,
     identity::{Identity, Scope},
     multipart::{Field, Multipart},
-    problem::Problem,
+    problem::{Problem, bytes_in_words},
     routes::{Access, Route, Routes, matches},
     session::Session,
     tool::{NoArguments, Tool, ToolCall, rfc3339},

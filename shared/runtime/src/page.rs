@@ -28,6 +28,8 @@ pub const CSRF_FIELD: &str = "csrf_token";
 
 const SHELL: &str = include_str!("../assets/shell.html");
 const LOOK: &str = include_str!("../assets/look.css");
+const UPLOAD_LOOK: &str = include_str!("../assets/upload.css");
+const UPLOAD_SCRIPT: &str = include_str!("../assets/upload.js");
 const VISITOR: &str = include_str!("../assets/visitor.html");
 const PROBLEM: &str = include_str!("../assets/problem.html");
 
@@ -38,8 +40,8 @@ pub struct Page {
     title: Html,
     status: StatusCode,
     visitor: Html,
-    style: &'static str,
-    script: &'static str,
+    styles: Vec<&'static str>,
+    scripts: Vec<&'static str>,
     body: Html,
 }
 
@@ -50,8 +52,8 @@ impl Page {
             title: Html::text(title),
             status: StatusCode::OK,
             visitor: Html::default(),
-            style: "",
-            script: "",
+            styles: vec![LOOK],
+            scripts: Vec::new(),
             body: Html::default(),
         }
     }
@@ -88,15 +90,28 @@ impl Page {
         self
     }
 
-    /// Style of this page's own, after the shared one.
+    /// What pages that take files have in common, to be asked for before their own style and
+    /// script: the zone onto which files are dropped, and helpers of a script that sends them.
+    ///
+    /// - `takeDrops(zone, take)`: the whole window takes a drop, since a near miss must not replace
+    ///   the page, and hands the files to `take`.
+    /// - `call(method, address, headers, body, on)` calls the server, which answers in JSON, and
+    ///   returns the request. What happens is told to `on`: `progress(percent)`, `arrived()`, and
+    ///   in the end one of `done(answer)`, `failed(words, answer, status)` and `cancelled()`.
+    pub fn takes_files(self) -> Self {
+        self.style(UPLOAD_LOOK).script(UPLOAD_SCRIPT)
+    }
+
+    /// Style of this page's own, after what is there already.
     pub fn style(mut self, css: &'static str) -> Self {
-        self.style = css;
+        self.styles.push(css);
         self
     }
 
-    /// The page's script. It runs in the head, before the body is there.
+    /// A script of this page's own, after what is there already. It runs in the head, before the
+    /// body is there.
     pub fn script(mut self, script: &'static str) -> Self {
-        self.script = script;
+        self.scripts.push(script);
         self
     }
 
@@ -108,12 +123,11 @@ impl Page {
 
     /// The answer, with its headers.
     pub fn render(self) -> Response<Bytes> {
-        let policy = policy(&[LOOK, self.style], self.script);
-        let assets = Html::concat([
-            Html::element("style", LOOK),
-            Html::element("style", self.style),
-            Html::element("script", self.script),
-        ]);
+        let [styles, scripts] = [self.styles, self.scripts].map(slim);
+        let policy = policy(&styles, &scripts);
+        let styles = styles.iter().map(|text| Html::element("style", text));
+        let scripts = scripts.iter().map(|text| Html::element("script", text));
+        let assets = Html::concat(styles.chain(scripts));
         let html = Html::fill(
             SHELL,
             &[
@@ -149,11 +163,20 @@ impl Page {
     }
 }
 
+/// Texts without what is only for those who write them: indents, and lines that are a comment.
+fn slim(texts: Vec<&'static str>) -> Vec<String> {
+    let slim = |text: &str| {
+        let lines = text.lines().map(str::trim_start);
+        let lines: Vec<&str> = lines.filter(|line| !line.starts_with("//")).collect();
+        lines.join("\n")
+    };
+    texts.into_iter().map(slim).collect()
+}
+
 /// Allows these texts and no others; forms and requests go to this origin only.
-fn policy(styles: &[&str], script: &str) -> HeaderValue {
-    let allowed = |texts: &[&str]| {
-        let texts = texts.iter().filter(|text| !text.is_empty());
-        let hashes: Vec<String> = texts.map(|text| hash_source(text)).collect();
+fn policy(styles: &[String], scripts: &[String]) -> HeaderValue {
+    let allowed = |texts: &[String]| {
+        let hashes: Vec<String> = texts.iter().map(|text| hash_source(text)).collect();
         if hashes.is_empty() {
             "'none'".to_owned()
         } else {
@@ -165,7 +188,7 @@ fn policy(styles: &[&str], script: &str) -> HeaderValue {
          img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'",
         styles = allowed(styles),
-        script = allowed(&[script]),
+        script = allowed(scripts),
     );
     // Words, quotes and Base64: always a header value. If not, everything is forbidden.
     HeaderValue::try_from(policy)
@@ -237,6 +260,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_for_those_who_write_it_is_not_sent() {
+        let script = "// Why.\nfunction a() {\n  b(); // how\n}\n";
+        let page = text(Page::new("t").script(script));
+        assert!(
+            page.contains("<script>function a() {\nb(); // how\n}</script>"),
+            "{page}"
+        );
+        // An indent inside of a text that spans lines would be part of it.
+        for line in UPLOAD_SCRIPT.lines() {
+            assert!(line.matches('`').count().is_multiple_of(2), "{line}");
+        }
+    }
+
+    #[test]
     fn a_page_is_neither_framed_nor_kept_nor_guessed_at() {
         let page = || Page::new("t");
         assert!(header_of(page(), "content-security-policy").contains("frame-ancestors 'none'"));
@@ -251,7 +288,7 @@ mod tests {
 
     #[test]
     fn nothing_in_the_shared_files_comes_from_elsewhere_or_handles_events_inline() {
-        for file in [SHELL, LOOK, VISITOR, PROBLEM] {
+        for file in [SHELL, LOOK, VISITOR, PROBLEM, UPLOAD_LOOK, UPLOAD_SCRIPT] {
             // The icon's name space is a name and not an address.
             let file = file.replace("http://www.w3.org/2000/svg", "");
             for refused in [

@@ -302,7 +302,8 @@ impl fmt::Display for Problem {
 
 impl Error for Problem {}
 
-fn bytes_in_words(bytes: u64) -> String {
+/// `1 MiB` where that is exact, bytes otherwise.
+pub fn bytes_in_words(bytes: u64) -> String {
     const KIB: u64 = 1024;
     const MIB: u64 = 1024 * KIB;
     match bytes {
@@ -340,6 +341,7 @@ mod tests {
             Problem::too_large(1 << 20).detail(),
             "At most 1 MiB are accepted here."
         );
+        assert_eq!(bytes_in_words(1 << 19), "512 KiB");
         assert_eq!(
             Problem::too_large(1000).detail(),
             "At most 1000 bytes are accepted here."

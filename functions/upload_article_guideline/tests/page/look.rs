@@ -1,6 +1,6 @@
 //! The page to the eye: every state in light, in dark and on a phone.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use http::StatusCode;
@@ -9,56 +9,10 @@ use nova_testkit::chromium::Browser;
 use crate::stand_in::{Answer, StandIn};
 use crate::{GUIDELINE, file};
 
-/// The texts whose contrast is too low, by WCAG 2.2: 4.5 : 1 for what is not large.
-const FAINT_TEXTS: &str = r#"
-    const rgb = (text) => {
-        const numbers = text.match(/[\d.]+/g).map(Number);
-        return { rgb: numbers.slice(0, 3), alpha: numbers[3] ?? 1 };
-    };
-    const light = (rgb) => {
-        const [r, g, b] = rgb.map((it) => it / 255).map((it) => it <= .04045 ? it / 12.92 : ((it + .055) / 1.055) ** 2.4);
-        return .2126 * r + .7152 * g + .0722 * b;
-    };
-    const ground = (element) => {
-        for (let it = element; it; it = it.parentElement) {
-            const colour = rgb(getComputedStyle(it).backgroundColor);
-            if (colour.alpha === 1) return colour.rgb;
-        }
-        return [255, 255, 255];
-    };
-    const faint = [];
-    for (const element of document.body.querySelectorAll("*")) {
-        const own = Array.from(element.childNodes).some((it) => it.nodeType === 3 && it.data.trim());
-        if (!own || !element.checkVisibility()) continue;
-        const [a, b] = [light(rgb(getComputedStyle(element).color).rgb), light(ground(element))];
-        const contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-        if (contrast < 4.5) faint.push(`${contrast.toFixed(2)} ${element.textContent.trim()}`);
-    }
-    return faint;
-"#;
-
 async fn look(browser: &Browser, state: &str) -> Result<()> {
-    let views = [
-        ("light", 900, false),
-        ("dark", 900, true),
-        ("phone", 320, false),
-        ("phone-dark", 320, true),
-    ];
-    for (view, width, dark) in views {
-        browser.viewport(width, 900).await?;
-        browser.prefer_dark(dark).await?;
-        // Colours change over 150 ms.
-        browser.evaluate::<()>("return Promise.all(document.getAnimations().map((it) => it.finished)).then(() => {});").await?;
-        let picture =
-            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{state}-{view}.png"));
-        browser.screenshot(&picture).await?;
-        let faint: Vec<String> = browser.evaluate(FAINT_TEXTS).await?;
-        assert_eq!(faint, [""; 0], "{state}, {view}");
-        let wide: u32 = browser
-            .evaluate("return document.documentElement.scrollWidth;")
-            .await?;
-        assert!(wide <= width, "{state}, {view}: {wide} pixels wide");
-    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let findings = browser.look(folder, &format!("page-{state}")).await?;
+    assert_eq!(findings, [""; 0], "{state}");
     Ok(())
 }
 
@@ -174,9 +128,11 @@ async fn whoever_cannot_see_the_page_hears_all_of_it() -> Result<()> {
         "link: Upload another",
         "heading: Find the sources it names",
         "button: Copy the command of step 1",
+        "heading: Upload the files it names",
         "heading: Write the research file",
-        "button: Copy the command of step 2",
+        "button: Copy the command of step 3",
         "heading: Download it",
+        "link: Local files",
         "link: research.md",
     ];
     assert_eq!(browser.heard(&ROLES).await?, uploaded);

@@ -80,13 +80,10 @@ impl Html {
         })
     }
 
-    /// A style or script of ours as an element; nothing for an empty one. Its text is not escaped,
-    /// because a browser does not unescape it.
-    pub(super) fn element(name: &'static str, text: &'static str) -> Self {
+    /// A style or script of ours as an element. Its text is not escaped, because a browser does not
+    /// unescape it.
+    pub(super) fn element(name: &'static str, text: &str) -> Self {
         debug_assert!(!text.contains("</"), "this would end the <{name}> early");
-        if text.is_empty() {
-            return Self::default();
-        }
         Self(format!("<{name}>{text}</{name}>\n"))
     }
 

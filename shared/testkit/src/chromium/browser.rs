@@ -153,8 +153,15 @@ impl Browser {
 
     /// Chooses a file in an `<input type=file>`.
     pub async fn set_file(&self, selector: &str, file: &Path) -> Result<()> {
-        let file = std::path::absolute(file)?;
-        self.to_element(selector, "value", &json!({"text": file}))
+        self.set_files(selector, &[file]).await
+    }
+
+    /// Chooses files in an `<input type=file multiple>`.
+    pub async fn set_files(&self, selector: &str, files: &[&Path]) -> Result<()> {
+        let files = files.iter().map(std::path::absolute);
+        let files: Vec<_> = files.collect::<Result<_, _>>()?;
+        let names: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+        self.to_element(selector, "value", &json!({"text": names.join("\n")}))
             .await
     }
 

@@ -23,6 +23,7 @@ mod binaries;
 mod browser;
 mod device;
 mod driver;
+mod look;
 mod wire;
 
 pub use self::browser::{Browser, Key};
