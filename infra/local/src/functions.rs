@@ -14,5 +14,6 @@ pub const SERVICES: &[Function] = &[
     mcp::FUNCTION,
     sign_in::FUNCTION,
     upload_article_guideline::FUNCTION,
+    upload_local_files::FUNCTION,
     usage::FUNCTION,
 ];

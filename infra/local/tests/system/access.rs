@@ -40,12 +40,20 @@ fn cases() -> Vec<Case> {
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     let job = "/jobs/{id}";
     let upload = "/upload_article_guideline";
+    let files = "/upload_local_files";
+    let file = "/upload_local_files?article_guideline_id={article}&filename=a.md";
+    let status = "/upload_local_files/status";
+    let expected = "/upload_local_files/status?article_guideline_id={article}";
     let extract = "/tools/extract_guidelines_urls";
     let create = "/tools/create_research_file";
     let download = "/download_research?article_guideline_id={article}";
     vec![
         case(get.clone(), upload, upload, RUN, false, ""),
         case(post.clone(), upload, upload, RUN, false, "# Title"),
+        case(get.clone(), files, file, RUN, true, ""),
+        case(post.clone(), files, file, RUN, true, "# Title"),
+        case(delete.clone(), files, file, RUN, true, ""),
+        case(get.clone(), status, expected, READ, true, ""),
         case(post.clone(), extract, extract, RUN, true, TOOL),
         case(post.clone(), create, create, RUN, true, TOOL),
         case(get.clone(), "/download_research", download, READ, true, ""),

@@ -9,6 +9,8 @@ mod cloud_sql;
 mod crash;
 mod download;
 mod limits;
+mod local_files;
+mod local_files_page;
 mod mcp;
 mod processes;
 mod streaming;
