@@ -226,6 +226,7 @@ fn ready(local: &Local) -> String {
 
   Upload page   {url}/upload_article_guideline
   Tools         {url}/tools/…
+  Agents (MCP)  {url}/mcp
   Health        {url}/health/db
   A token       make -s token USER=alice
   The database  make -s database-url
