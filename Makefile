@@ -45,7 +45,7 @@ clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 
 # Tests start the programs of functions. `--examples` is there so that cargo builds the dependencies
 # with the features that tests ask for, once and not twice.
-test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client ## Run every test, with a real PostgreSQL and a real browser
+test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp-conformance ## Run every test, with a real PostgreSQL and a real browser
 	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 
@@ -108,6 +108,9 @@ cloud-sql-python-connector:
 mcp-python-client:
 	@$(TOOLS)/install mcp-python-client
 
+mcp-conformance:
+	@$(TOOLS)/install mcp-conformance
+
 tools:
 	@$(TOOLS)/install cargo-deny cargo-machete typos
 
@@ -122,4 +125,4 @@ help:
 
 .PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies postgres chromium mariadb \
-	cloud-sql-python-connector mcp-python-client tools help
+	cloud-sql-python-connector mcp-python-client mcp-conformance tools help

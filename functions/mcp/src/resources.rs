@@ -344,7 +344,8 @@ fn of_json(uri: &str, value: &Value) -> ResourceContents {
 }
 
 fn not_found(uri: &str) -> ErrorData {
-    ErrorData::resource_not_found(format!("There is no resource {uri}."), None)
+    let detail = format!("There is no resource {uri}.");
+    ErrorData::resource_not_found(detail, Some(json!({"uri": uri})))
 }
 
 fn error(problem: &Problem) -> ErrorData {
