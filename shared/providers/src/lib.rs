@@ -11,6 +11,7 @@
 
 mod api;
 mod error;
+pub mod github;
 
 pub use self::{
     api::{Api, Credentials},

@@ -8,6 +8,7 @@
 //! | Module | Who |
 //! | --- | --- |
 //! | [`firecrawl`] | reads pages (`POST /v2/scrape`) |
+//! | [`github`] | code: archives, files, gists; not paid, but limited |
 //! | [`site`] | a site of the web, which is not paid |
 //!
 //! A further one is a function from [`Received`] to [`Answer`]:
@@ -26,6 +27,7 @@
 //! ```
 
 pub mod firecrawl;
+pub mod github;
 pub mod site;
 
 mod answer;
