@@ -12,6 +12,7 @@ pub const SERVICES: &[Function] = &[
     health::FUNCTION,
     jobs::FUNCTION,
     mcp::FUNCTION,
+    process_github_urls::FUNCTION,
     sign_in::FUNCTION,
     upload_article_guideline::FUNCTION,
     upload_local_files::FUNCTION,

@@ -52,7 +52,7 @@ pub trait Tool: Send + Sync + 'static {
 }
 
 /// The arguments of a tool that takes none beside the article.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoArguments {}
 

@@ -46,6 +46,7 @@ fn cases() -> Vec<Case> {
     let expected = "/upload_local_files/status?article_guideline_id={article}";
     let extract = "/tools/extract_guidelines_urls";
     let create = "/tools/create_research_file";
+    let github = "/tools/process_github_urls";
     let download = "/download_research?article_guideline_id={article}";
     vec![
         case(get.clone(), upload, upload, RUN, false, ""),
@@ -55,6 +56,7 @@ fn cases() -> Vec<Case> {
         case(delete.clone(), files, file, RUN, true, ""),
         case(get.clone(), status, expected, READ, true, ""),
         case(post.clone(), extract, extract, RUN, true, TOOL),
+        case(post.clone(), github, github, RUN, true, TOOL),
         case(post.clone(), create, create, RUN, true, TOOL),
         case(get.clone(), "/download_research", download, READ, true, ""),
         case(get.clone(), "/articles", "/articles", READ, false, ""),

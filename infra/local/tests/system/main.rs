@@ -8,6 +8,7 @@ mod browser;
 mod cloud_sql;
 mod crash;
 mod download;
+mod github;
 mod limits;
 mod local_files;
 mod local_files_page;

@@ -1,0 +1,204 @@
+//! Code that a guideline names: read once, kept once, and not fetched again while nothing changes.
+
+use http::StatusCode;
+use nova_testkit::providers::{
+    Effect, Fault,
+    github::{Github, Repository, TOKEN},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::system::System;
+
+const GUIDELINE: &str = "# Widgets
+
+See https://github.com/acme/widgets, [a file](https://github.com/acme/private/blob/main/src/lib.rs#L2),
+https://gist.github.com/acme/0123456789abcdef0123 and https://github.com/acme/gone.
+";
+
+async fn github() -> Github {
+    let github = Github::start().await.unwrap();
+    github.put(
+        "acme/widgets",
+        Repository::new([
+            ("README.md", "# The widgets\n"),
+            ("pkg/a.go", "package a\n"),
+        ]),
+    );
+    let file = "fn one() {}\nfn two() {}\n";
+    github.put(
+        "acme/private",
+        Repository::new([("src/lib.rs", file)]).private(),
+    );
+    github.put_gist(
+        "0123456789abcdef0123",
+        "A list",
+        &[("list.py", "print([])\n")],
+    );
+    github
+}
+
+async fn system(github: &Github, token: bool) -> System {
+    let mut settings = vec![("GITHUB_BASE_URL", github.url())];
+    settings.extend(token.then_some(("GITHUB_TOKEN", TOKEN)));
+    System::start_with(&settings, false).await
+}
+
+async fn process(system: &System, article: Uuid) -> Value {
+    let answer = system.tool("alice", "process_github_urls", article).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    answer.json()
+}
+
+/// The answer of a job is served again for ten minutes: as if they were over.
+async fn later(system: &System) {
+    let pool = system.database.pool();
+    let forget = "UPDATE jobs SET finished_at = finished_at - interval '1 hour'";
+    sqlx::query(forget).execute(&pool).await.unwrap();
+}
+
+async fn count(system: &System, what: &'static str) -> i64 {
+    let pool = system.database.pool();
+    sqlx::query_scalar(what).fetch_one(&pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn code_becomes_part_of_the_research_and_is_not_fetched_again() {
+    let github = github().await;
+    let system = system(&github, true).await;
+    let article = system.upload("alice", GUIDELINE).await;
+    let early = process(&system, article).await;
+    assert_eq!(early["urls_total"], 0);
+    assert!(
+        early["message"]
+            .as_str()
+            .unwrap()
+            .contains("extract_guidelines_urls first")
+    );
+
+    system
+        .tool("alice", "extract_guidelines_urls", article)
+        .await;
+    let answer = process(&system, article).await;
+    assert_eq!(
+        (
+            &answer["status"],
+            &answer["urls_processed"],
+            &answer["urls_failed"],
+            &answer["urls_total"]
+        ),
+        (&json!("success"), &json!(3), &json!(1), &json!(4)),
+        "{answer}"
+    );
+    assert_eq!(
+        answer["failures"],
+        json!([{
+            "url": "https://github.com/acme/gone",
+            "reason": "GitHub has no acme/gone, or the token of this deployment may not read it",
+        }])
+    );
+    assert!(
+        answer["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Processed 3/4 GitHub URLs")
+    );
+
+    system.tool("alice", "create_research_file", article).await;
+    let path = format!("/download_research?article_guideline_id={article}");
+    let research = system.get("alice", &path).await.text();
+    for piece in [
+        "<summary>https://github.com/acme/widgets</summary>",
+        "# Repository analysis for https://github.com/acme/widgets\n\n## Summary\n",
+        "# The widgets",
+        "### `pkg/a.go`",
+        "### `src/lib.rs` (lines 2–2 of 2)\n\n```rust\nfn two() {}\n```",
+        "print([])",
+    ] {
+        assert!(research.contains(piece), "{piece} in {research}");
+    }
+    for received in github.archives().received() {
+        assert!(received.header("authorization").is_none(), "{received:?}");
+    }
+
+    // Once more, when the answer is not kept any more: nothing new, and nothing fetched.
+    let archives = github.archives().received().len();
+    assert_eq!(archives, 1);
+    later(&system).await;
+    let again = process(&system, article).await;
+    assert_eq!(
+        (&again["urls_processed"], &again["urls_unchanged"]),
+        (&json!(3), &json!(3)),
+        "{again}"
+    );
+    assert_eq!(github.archives().received().len(), archives);
+    assert_eq!(
+        count(&system, "SELECT count(*) FROM github_ingests").await,
+        3
+    );
+    assert_eq!(
+        count(
+            &system,
+            "SELECT count(*) FROM blobs WHERE purpose = 'github'"
+        )
+        .await,
+        3
+    );
+
+    // And when one of them has changed: that one.
+    github.put(
+        "acme/widgets",
+        Repository::new([("README.md", "# Others\n")]),
+    );
+    later(&system).await;
+    let changed = process(&system, article).await;
+    assert_eq!(changed["urls_unchanged"], 2, "{changed}");
+    assert_eq!(github.archives().received().len(), archives + 1);
+    assert_eq!(
+        count(&system, "SELECT count(*) FROM github_ingests").await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn what_github_refuses_costs_that_url_only_and_a_pause_is_kept() {
+    let github = github().await;
+    let system = system(&github, false).await;
+    let article = system.upload("alice", GUIDELINE).await;
+    system
+        .tool("alice", "extract_guidelines_urls", article)
+        .await;
+    github.inject(Fault::new(Effect::RetryAfter(429, 1)).on("/acme/widgets/commits"));
+    github.archives().inject(Fault::new(Effect::CutAfter(20)));
+    let answer = process(&system, article).await;
+    assert_eq!(answer["urls_processed"], 2, "{answer}");
+    let failures = answer["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 2, "{answer}");
+    let reason = "GitHub has no acme/private at main, or it is private: GITHUB_TOKEN is not set";
+    assert!(failures.iter().any(|it| it["reason"] == reason), "{answer}");
+    assert!(github.faults_are_used_up() && github.archives().faults_are_used_up());
+}
+
+#[tokio::test]
+async fn a_guideline_without_code_is_done_at_once() {
+    let github = github().await;
+    let system = system(&github, false).await;
+    let article = system
+        .upload("alice", "# Nothing\n\nhttps://example.com/\n")
+        .await;
+    system
+        .tool("alice", "extract_guidelines_urls", article)
+        .await;
+    let answer = process(&system, article).await;
+    assert_eq!(
+        (&answer["status"], &answer["urls_total"]),
+        (&json!("success"), &json!(0))
+    );
+    assert!(
+        answer["message"]
+            .as_str()
+            .unwrap()
+            .contains("names no GitHub URLs")
+    );
+    assert!(github.received().is_empty());
+}
