@@ -68,6 +68,10 @@ bench-pages: ## Measure how well and how fast pages are read, beside trafilatura
 	@shared/research/benches/pages/fetch --python
 	@cargo bench --package nova-research --features pdf --bench pages
 
+bench-ingest: ## Measure how fast repositories are read, beside gitingest
+	@shared/research/benches/ingest/fetch
+	@cargo bench --package nova-research --features ingest --bench ingest
+
 ##@ The parts of `make check`
 
 check-format: ## rustfmt
@@ -123,6 +127,6 @@ help:
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages check-format check-lints \
+.PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies postgres chromium mariadb \
 	cloud-sql-python-connector mcp-python-client mcp-conformance tools help

@@ -10,8 +10,10 @@ use super::budget::{Wish, shares};
 use super::rank::Rank;
 use super::{Lines, tokens};
 
-/// Bytes of text that are kept before the choice is made.
+/// Bytes of text that are kept before the choice is made, at least.
 const MAX_BYTES: usize = 8 << 20;
+/// Of a larger budget, bytes for a token: twice what most tokens have.
+const BYTES_OF_TOKEN: usize = 8;
 
 /// A text that may be included.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl Pool {
         };
         self.bytes += candidate.text.len();
         self.candidates.insert(rank, candidate);
-        if self.bytes > MAX_BYTES {
+        if self.bytes > MAX_BYTES.max(self.budget * BYTES_OF_TOKEN) {
             self.make_room();
         }
     }
