@@ -1,6 +1,6 @@
 //! One provider's HTTP interface: where it is, how it knows us, and what its statuses mean.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -12,6 +12,7 @@ use nova_runtime::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::ProviderError;
@@ -45,6 +46,7 @@ pub struct Api {
     base_url: Url,
     credentials: Credentials,
     limits: Limits,
+    turns: Option<Arc<Semaphore>>,
 }
 
 impl Api {
@@ -73,7 +75,15 @@ impl Api {
                 deadline: DEADLINE,
                 response_bytes: RESPONSE_BYTES,
             },
+            turns: None,
         }
+    }
+
+    /// With at most so many calls at once, of this and its clones; the others wait for their turn.
+    #[must_use]
+    pub fn at_once(mut self, calls: usize) -> Self {
+        self.turns = Some(Arc::new(Semaphore::new(calls)));
+        self
     }
 
     /// With another deadline.
@@ -116,6 +126,11 @@ impl Api {
         &self,
         mut request: Request<Bytes>,
     ) -> Result<Response<Bytes>, ProviderError> {
+        let _turn = match &self.turns {
+            // It is never closed.
+            Some(turns) => turns.acquire().await.ok(),
+            None => None,
+        };
         if let Some((name, value)) = self.authorization().await? {
             request.headers_mut().insert(name, value);
         }
@@ -200,6 +215,11 @@ impl Api {
                     message,
                 }
             }
+            _ if key_is_invalid(response.body()) => ProviderError::Credentials {
+                provider,
+                status,
+                message,
+            },
             _ => ProviderError::Refused {
                 provider,
                 status,
@@ -221,6 +241,13 @@ fn wait(response: &Response<Bytes>) -> Option<Duration> {
     let delay = details.iter().find_map(|one| one["retryDelay"].as_str())?;
     let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// The Gemini API says of a wrong key that an argument is (400), and why only in the details.
+fn key_is_invalid(body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let details = body.pointer("/error/details").and_then(Value::as_array);
+    details.is_some_and(|all| all.iter().any(|one| one["reason"] == "API_KEY_INVALID"))
 }
 
 /// What an error's body says, in whichever of the usual places.

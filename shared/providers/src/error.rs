@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use nova_runtime::{Problem, http_client::HttpError, jobs::Failure};
+use nova_runtime::{Problem, http_client::HttpError, jobs::Failure, receipts::CallOutcome};
 
 /// Why a provider gave nothing. The words are for the user; the causes are for the log.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,20 @@ pub enum ProviderError {
         /// What it said, shortened.
         message: String,
     },
+    /// It answered up to a limit and no further. Half an answer is none.
+    #[error("the answer of {provider} was cut at its limit")]
+    Cut {
+        /// Who was asked.
+        provider: &'static str,
+    },
+    /// It read the question and keeps its answer to itself: safety, recitation, a refusal.
+    #[error("{provider} holds its answer back: {reason}")]
+    Blocked {
+        /// Who was asked.
+        provider: &'static str,
+        /// What it says about that, shortened.
+        reason: String,
+    },
     /// It answered, and the answer is not what its protocol says.
     #[error("the answer of {provider} cannot be used: {message}")]
     Unusable {
@@ -75,7 +89,23 @@ impl ProviderError {
             Self::NotConfigured { .. }
             | Self::Credentials { .. }
             | Self::Refused { .. }
+            | Self::Cut { .. }
+            | Self::Blocked { .. }
             | Self::Unusable { .. } => false,
+        }
+    }
+
+    /// What the receipt of such a call says.
+    pub const fn outcome(&self) -> CallOutcome {
+        match self {
+            Self::NotConfigured { .. } | Self::Credentials { .. } | Self::Refused { .. } => {
+                CallOutcome::Refused
+            }
+            Self::Busy { .. } => CallOutcome::Busy,
+            Self::Unreachable { .. } => CallOutcome::Unreachable,
+            Self::Cut { .. } => CallOutcome::Cut,
+            Self::Blocked { .. } => CallOutcome::Blocked,
+            Self::Unusable { .. } => CallOutcome::Unusable,
         }
     }
 }
@@ -107,6 +137,8 @@ impl From<ProviderError> for Failure {
             },
             ProviderError::Unreachable { .. }
             | ProviderError::Refused { .. }
+            | ProviderError::Cut { .. }
+            | ProviderError::Blocked { .. }
             | ProviderError::Unusable { .. } => Self::Never(error.to_string()),
         }
     }

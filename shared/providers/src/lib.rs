@@ -12,8 +12,11 @@
 mod api;
 mod error;
 pub mod github;
+mod google;
+pub mod llm;
 
 pub use self::{
     api::{Api, Credentials},
     error::ProviderError,
+    google::{Generated, GoogleModels, Part},
 };

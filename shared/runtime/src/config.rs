@@ -15,6 +15,7 @@
 mod database;
 mod environment;
 mod fetch;
+mod models;
 mod providers;
 mod secret;
 mod tasks;
@@ -29,6 +30,7 @@ pub use self::{
     database::{CloudSqlConfig, DatabaseConfig, DatabaseTarget, DatabaseUrl},
     environment::{ConfigError, Environment},
     fetch::FetchConfig,
+    models::{LlmProvider, ModelsConfig, VertexConfig},
     providers::{Endpoint, ProvidersConfig},
     secret::Secret,
     tasks::TasksConfig,

@@ -36,6 +36,7 @@ pub mod http_client;
 pub mod identity;
 pub mod log;
 pub mod page;
+pub mod receipts;
 pub mod serve;
 pub mod tokens;
 

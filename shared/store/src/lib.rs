@@ -36,6 +36,7 @@ mod error;
 mod jobs;
 pub mod migrate;
 mod origins;
+mod provider_calls;
 mod remarks;
 mod research;
 pub mod schema;
@@ -59,6 +60,7 @@ pub use jobs::{
     JobState, NewJob, Settled, Settlement,
 };
 pub use origins::{KnownSource, Origin};
+pub use provider_calls::{CallOutcome, CallUsage, ProviderCall};
 pub use research::{AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};
 pub use sources::{NewSource, RecentFile, Source, SourceKind};

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Secret, environment::Reader, web_address};
+use super::{ModelsConfig, Secret, environment::Reader, models, web_address};
 
 /// One provider with a key.
 #[derive(Clone, Debug)]
@@ -23,18 +23,20 @@ pub struct ProvidersConfig {
     pub github: Endpoint,
     /// `GOOGLE_API_KEY`, `GOOGLE_BASE_URL`: the Gemini API.
     pub gemini: Endpoint,
+    /// `OPENAI_API_KEY`, `OPENAI_BASE_URL`: OpenAI, or whoever speaks its chat completions. One's
+    /// own instance needs no key, only its address.
+    pub openai: Option<Endpoint>,
+    /// Which language models are asked.
+    pub models: ModelsConfig,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
-    let firecrawl_is_set =
-        reader.text("FIRECRAWL_API_KEY").is_some() || reader.text("FIRECRAWL_BASE_URL").is_some();
-    let firecrawl = endpoint(
-        reader,
-        ["FIRECRAWL_API_KEY", "FIRECRAWL_BASE_URL"],
-        "https://api.firecrawl.dev",
-    );
     Some(ProvidersConfig {
-        firecrawl: firecrawl.filter(|_| firecrawl_is_set),
+        firecrawl: endpoint_if_set(
+            reader,
+            ["FIRECRAWL_API_KEY", "FIRECRAWL_BASE_URL"],
+            "https://api.firecrawl.dev",
+        ),
         github: endpoint(
             reader,
             ["GITHUB_TOKEN", "GITHUB_BASE_URL"],
@@ -45,7 +47,19 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
             ["GOOGLE_API_KEY", "GOOGLE_BASE_URL"],
             "https://generativelanguage.googleapis.com",
         )?,
+        openai: endpoint_if_set(
+            reader,
+            ["OPENAI_API_KEY", "OPENAI_BASE_URL"],
+            "https://api.openai.com/v1",
+        ),
+        models: models::read(reader),
     })
+}
+
+/// `None` when neither is set, and when the address is wrong.
+fn endpoint_if_set(reader: &mut Reader<'_>, names: [&str; 2], usual: &str) -> Option<Endpoint> {
+    let is_set = names.iter().any(|name| reader.text(name).is_some());
+    endpoint(reader, names, usual).filter(|_| is_set)
 }
 
 /// `None` only when the address is wrong, which the reader remembers.

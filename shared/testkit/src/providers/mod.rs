@@ -9,6 +9,8 @@
 //! | --- | --- |
 //! | [`firecrawl`] | reads pages (`POST /v2/scrape`) |
 //! | [`github`] | code: archives, files, gists; not paid, but limited |
+//! | [`google`] | answers with text or JSON (`generateContent`, Gemini API and Vertex AI) |
+//! | [`openai`] | answers with text or JSON (`chat/completions`, as OpenAI and many others speak it) |
 //! | [`site`] | a site of the web, which is not paid |
 //!
 //! A further one is a function from [`Received`] to [`Answer`]:
@@ -28,10 +30,13 @@
 
 pub mod firecrawl;
 pub mod github;
+pub mod google;
+pub mod openai;
 pub mod site;
 
 mod answer;
 mod fault;
+mod schema;
 mod server;
 
 pub use self::{
