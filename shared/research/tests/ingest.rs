@@ -126,7 +126,7 @@ fn a_repository_has_the_layout_that_research_files_are_known_for() {
 - Licence: MIT
 - Languages: Rust 100 %
 - Files: 5 (129 B), 3 included, 2 only named
-- Estimated tokens: 195
+- Estimated tokens: 207
 
 ## File tree
 

@@ -8,8 +8,15 @@
 //! Both read the sources of a crate that cargo keeps on this machine: we the archive as it came
 //! from the registry, packed, gitingest the folder that cargo unpacked of it. Ours has no budget
 //! here, so that both give all of the text; with the usual one there is less to write. Measured is
-//! the time that the processor was busy, the median of five, in one run. What was measured last is
-//! in the table of the output, written to `target/bench/ingest.json`.
+//! the time that the processor was busy, the median of five, in one run. What was measured last:
+//!
+//! | tokio 1.54.1, 581 files | ms | gitingest takes |
+//! | --- | --- | --- |
+//! | all of it, 5.0 MB | 22 | 23 times as long |
+//! | within the budget of 60,000 tokens, 210 KB | 12 | 41 times as long |
+//! | gitingest 0.3.1, all of it, without counting tokens | 513 | |
+//!
+//! Half of our time goes into unpacking.
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 #![expect(clippy::cast_precision_loss, reason = "counts of some millions")]
 
@@ -28,6 +35,7 @@ use serde::Deserialize;
 /// Large, of many files, and a dependency of this workspace.
 const CRATE: &str = "tokio-1";
 const TIMES: usize = 5;
+const AT_ONCE: u32 = 20;
 
 /// What the Python program says.
 #[derive(Deserialize)]
@@ -96,8 +104,11 @@ fn ours(packed: &[u8], budget_tokens: usize) -> Result<(Digest, f64)> {
     };
     let digest = ingest::archive(packed, &request)?;
     let seconds = (0..TIMES).map(|_| {
-        let (again, time) = cpu::time(|| ingest::archive(packed, &request));
-        again.map(|_| time.as_secs_f64())
+        // Several at once: the system counts in steps of some milliseconds.
+        let (all, time) = cpu::time(|| {
+            (0..AT_ONCE).try_for_each(|_| ingest::archive(packed, &request).map(drop))
+        });
+        all.map(|()| time.as_secs_f64() / f64::from(AT_ONCE))
     });
     Ok((digest, median(seconds.collect::<Result<_, _>>()?)))
 }

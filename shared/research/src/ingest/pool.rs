@@ -27,6 +27,8 @@ pub(super) struct Candidate {
     pub(super) lines: usize,
     /// Tokens of all of it.
     pub(super) tokens: usize,
+    /// Whether all of it is there.
+    pub(super) is_whole: bool,
 }
 
 /// The candidates, in their order.
@@ -50,8 +52,9 @@ impl Pool {
         let candidate = Candidate {
             path: path.to_owned(),
             part: part.filter(|(_, text)| !text.is_empty()),
-            lines: text.lines().count(),
+            lines: tokens::lines(&text),
             tokens: tokens::estimate(&text),
+            is_whole: true,
             text,
         };
         self.bytes += candidate.text.len();
@@ -99,14 +102,10 @@ impl Pool {
 }
 
 impl Candidate {
-    /// Whether all of it is there.
-    pub(super) fn is_whole(&self) -> bool {
-        self.lines == self.text.lines().count() && tokens::estimate(&self.text) == self.tokens
-    }
-
     fn shorten(&mut self, share: usize) {
         if share < self.tokens {
             let length = tokens::first(&self.text, share).len();
+            self.is_whole &= length == self.text.len();
             self.text.truncate(length);
         }
     }

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 /// How a kind of token begins, and how many letters at least follow.
 const TOKENS: &[(&str, usize)] = &[
     ("AIza", 35),
@@ -38,6 +40,9 @@ const TOKENS: &[(&str, usize)] = &[
     ("ya29.", 30),
 ];
 
+/// The shortest of them, prefix and all.
+const SHORTEST: usize = 20;
+
 const KEY_BEGINS: &str = "-----BEGIN ";
 const KEY_IS_PRIVATE: &str = "PRIVATE KEY";
 
@@ -55,7 +60,7 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
 fn private_keys(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find(KEY_BEGINS) {
+    while let Some(at) = memmem::find(rest.as_bytes(), KEY_BEGINS.as_bytes()) {
         let (before, key) = rest.split_at(at);
         let Some(end) = private_key(key) else {
             let (head, tail) = rest.split_at(at + KEY_BEGINS.len());
@@ -104,30 +109,15 @@ fn private_key(text: &str) -> Option<usize> {
 }
 
 fn tokens(text: &str) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
     let mut out = String::new();
-    let (mut copied, mut at) = (0, 0);
-    while at < bytes.len() {
-        // A word: what neither letters, digits nor the signs of tokens border on.
-        let length = bytes
-            .get(at..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|it| in_token(**it))
-            .count();
-        if length == 0 {
-            at += 1;
-            continue;
-        }
-        let end = at + length;
-        if length >= 20
-            && let Some((from, to)) = text.get(at..end).and_then(token)
-        {
+    let mut copied = 0;
+    for (at, end) in words(text.as_bytes()) {
+        let word = text.get(at..end).unwrap_or_default();
+        if let Some(from) = token(word) {
             out.push_str(text.get(copied..at + from).unwrap_or_default());
             out.push_str("[redacted: token]");
-            copied = at + to;
+            copied = end;
         }
-        at = end;
     }
     if copied == 0 {
         return Cow::Borrowed(text);
@@ -136,19 +126,56 @@ fn tokens(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-const fn in_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+/// Where the words are that are long enough to hold a token.
+fn words(bytes: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        // Looks at every twentieth byte: a word of that length cannot be between two others.
+        while let Some(byte) = bytes.get(at + SHORTEST - 1) {
+            if !IN_TOKEN[usize::from(*byte)] {
+                at += SHORTEST;
+                continue;
+            }
+            let end = at + SHORTEST - 1;
+            let is_in = |it: &&u8| IN_TOKEN[usize::from(**it)];
+            let before = bytes.get(at..end)?.iter().rev().take_while(is_in).count();
+            let after = bytes.get(end..)?.iter().take_while(is_in).count();
+            let found = (end - before, end + after);
+            at = found.1;
+            if before + after >= SHORTEST {
+                return Some(found);
+            }
+        }
+        None
+    })
 }
 
-/// Where in a word a token is: at its beginning, or behind a sign that is no letter.
-fn token(word: &str) -> Option<(usize, usize)> {
-    TOKENS.iter().find_map(|(prefix, least)| {
-        word.match_indices(prefix).find_map(|(at, _)| {
-            let before = at.checked_sub(1).and_then(|it| word.as_bytes().get(it));
-            let rest = word.get(at + prefix.len()..)?;
-            let is_random = rest.bytes().any(|it| it.is_ascii_digit());
-            let starts = before.is_none_or(|it| !it.is_ascii_alphanumeric());
-            (starts && rest.len() >= *least && is_random).then_some((at, word.len()))
+/// What tokens are made of.
+static IN_TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        byte += 1;
+    }
+    table
+};
+
+/// Where in a word a token begins: with the word, or behind a sign that is no letter.
+fn token(word: &str) -> Option<usize> {
+    let bytes = word.as_bytes();
+    let begins = |at: &usize| {
+        let before = at.checked_sub(1).and_then(|it| bytes.get(it));
+        before.is_none_or(|it| !it.is_ascii_alphanumeric())
+    };
+    (0..word.len()).filter(begins).find(|at| {
+        let rest = word.get(*at..).unwrap_or_default();
+        let mut found = TOKENS.iter();
+        found.any(|(prefix, least)| {
+            // What is random has digits.
+            let is_random = |it: &&str| it.bytes().any(|it| it.is_ascii_digit());
+            let rest = rest.strip_prefix(prefix).filter(is_random);
+            rest.is_some_and(|rest| rest.len() >= *least)
         })
     })
 }
@@ -189,6 +216,19 @@ mod tests {
             "https://example.com/eyJ",
         ] {
             assert_eq!(redact(text), text);
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_wherever_it_is() {
+        let token = format!("gh{}{}", "p_", "a1B2".repeat(9));
+        for before in 0..60 {
+            for gap in [" ", "\n\n", "=\""] {
+                let (before, after) = ("a".repeat(before), "b".repeat(30));
+                let text = format!("{before}{gap}{token}{gap}{after}");
+                let without = format!("{before}{gap}[redacted: token]{gap}{after}");
+                assert_eq!(redact(&text), without);
+            }
         }
     }
 }

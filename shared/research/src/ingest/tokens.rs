@@ -16,9 +16,20 @@ const OTHER: usize = 650;
 /// assert_eq!(estimated_tokens(&"fn main() {}\n".repeat(100)), 345);
 /// ```
 pub fn estimate(text: &str) -> usize {
-    let ascii = text.bytes().filter(u8::is_ascii).count();
-    let others = text.chars().count() - ascii;
+    let bytes = text.as_bytes();
+    if bytes.is_ascii() {
+        return (bytes.len() * ASCII).div_ceil(1000);
+    }
+    let ascii = bytes.iter().filter(|it| it.is_ascii()).count();
+    // The first byte of each other character.
+    let others = bytes.iter().filter(|it| **it >= 0xc0).count();
     (ascii * ASCII + others * OTHER).div_ceil(1000)
+}
+
+/// How many lines a text has, as `str::lines` counts them.
+pub(super) fn lines(text: &str) -> usize {
+    let breaks = text.bytes().filter(|it| *it == b'\n').count();
+    breaks + usize::from(!text.is_empty() && !text.ends_with('\n'))
 }
 
 /// The first whole lines of a text that have at most so many tokens, or the beginning of its first

@@ -1,5 +1,6 @@
 //! A repository as Markdown, in the layout that `research.md` is known for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -14,6 +15,8 @@ use crate::language;
 const SHORT_TOKENS: usize = 4000;
 /// The tree may have one token of so many of the budget.
 const PART_OF_TREE: usize = 4;
+/// What surrounds a text and its path.
+const HEADING_TOKENS: usize = 9;
 /// What the headings have.
 const HEADINGS_TOKENS: usize = 40;
 /// What a line of the tree has, about.
@@ -39,20 +42,26 @@ pub(super) fn digest(request: &Request, mut repository: Repository, pool: Pool) 
         repository.state(candidate);
     }
     let tree = repository.tree(request, lines);
-    let contents = contents(&chosen);
     let summary = repository.summary(request);
-    let tokens = [&summary, &tree, &contents].map(|it| tokens::estimate(it));
-    let tokens = HEADINGS_TOKENS + tokens.into_iter().sum::<usize>();
+    let tokens = chosen.iter().map(Candidate::tokens).sum::<usize>()
+        + tokens::estimate(&summary)
+        + tokens::estimate(&tree)
+        + HEADINGS_TOKENS;
     let url = printable(&request.url);
     let written = tokens::written(tokens);
-    let markdown = format!(
+    let mut markdown = format!(
         "# Repository analysis for {url}\n\n\
          ## Summary\n\n{summary}- Estimated tokens: {written}\n\n\
          ## File tree\n\n```text\n{tree}```\n\n\
-         ## Extracted content\n\n{contents}"
+         ## Extracted content\n\n"
     );
+    write_contents(&chosen, &mut markdown);
+    let markdown = match secrets::redact(&markdown) {
+        Cow::Borrowed(_) => markdown,
+        Cow::Owned(redacted) => redacted,
+    };
     Digest {
-        markdown: secrets::redact(&markdown).into_owned(),
+        markdown,
         tokens,
         files: repository.within(request).count(),
         included: repository
@@ -65,6 +74,18 @@ pub(super) fn digest(request: &Request, mut repository: Repository, pool: Pool) 
 }
 
 impl Candidate {
+    /// What it takes with its heading and its fence.
+    fn tokens(&self) -> usize {
+        let text = if self.is_whole {
+            self.tokens
+        } else {
+            tokens::estimate(&self.text)
+        };
+        let part = self.part.as_ref();
+        let part = part.map_or(0, |(_, part)| tokens::estimate(part));
+        tokens::estimate(&self.path) + HEADING_TOKENS + part + text
+    }
+
     /// Too long to be shown beside the lines that the URL names.
     const fn is_long(&self) -> bool {
         self.tokens > SHORT_TOKENS
@@ -78,9 +99,9 @@ impl Repository {
         };
         file.state = match &candidate.part {
             Some((lines, _)) if candidate.is_long() => State::Lines(*lines),
-            _ if candidate.is_whole() => State::Whole,
+            _ if candidate.is_whole => State::Whole,
             _ => State::Beginning {
-                lines: candidate.text.lines().count(),
+                lines: tokens::lines(&candidate.text),
                 of: candidate.lines,
             },
         };
@@ -183,32 +204,32 @@ impl Repository {
     }
 }
 
-fn contents(chosen: &[Candidate]) -> String {
-    let mut out = String::new();
+fn write_contents(chosen: &[Candidate], out: &mut String) {
+    let room = chosen.iter().map(|it| it.text.len() + it.path.len() + 32);
+    out.reserve(room.sum());
     for candidate in chosen {
         let path = code_span(&printable(&candidate.path));
         let fence = language::of_path(&candidate.path).fence;
         let of = candidate.lines;
         if let Some((lines, part)) = &candidate.part {
             let _ = writeln!(out, "### {path} (lines {lines} of {of})\n");
-            block(part, fence, &mut out);
+            block(part, fence, out);
             if candidate.is_long() {
                 continue;
             }
         }
-        let _ = match candidate.text.lines().count() {
-            _ if candidate.is_whole() => writeln!(out, "### {path}\n"),
+        let _ = match tokens::lines(&candidate.text) {
+            _ if candidate.is_whole => writeln!(out, "### {path}\n"),
             0 | 1 => writeln!(out, "### {path} (the beginning of {of} lines)\n"),
             shown => writeln!(out, "### {path} (first {shown} of {of} lines)\n"),
         };
-        block(&candidate.text, fence, &mut out);
+        block(&candidate.text, fence, out);
     }
-    if out.is_empty() {
+    if chosen.is_empty() {
         out.push_str("_No text to include._\n");
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
-    out
 }
 
 /// A code block, with a fence that nothing in it closes.
