@@ -9,6 +9,7 @@
 //! - [`outline`]: the topical sections of a guideline.
 //! - `page`: web pages, PDF documents, feeds and files as Markdown (feature `pages`; PDF needs
 //!   `pdf` as well).
+//! - [`prompt`]: what others wrote, fenced in for a language model.
 //! - [`questions`]: what to ask next, without a language model.
 //! - [`ranking`]: which found sources are worth keeping, without a language model.
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
@@ -31,6 +32,7 @@ pub mod outline;
 #[cfg(feature = "pages")]
 pub mod page;
 mod plain;
+pub mod prompt;
 pub mod questions;
 pub mod ranking;
 mod text;
