@@ -22,8 +22,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::note::Note;
+pub use self::{backoff::pause, call::patience, waiting::wait};
 pub(crate) use self::{call::Registered, waiting::Waiting};
-pub use self::{call::patience, waiting::wait};
 use crate::{app::App, problem::Problem};
 
 /// A step of the workflow that takes long, in pieces that are paid for one by one.

@@ -34,6 +34,7 @@
 mod choice;
 mod google;
 mod openai;
+mod patience;
 mod repair;
 mod shape;
 
@@ -43,6 +44,7 @@ use serde_json::Value;
 
 pub use self::{
     choice::{Step, configured},
+    patience::{PATIENCE, ask_patiently},
     shape::Shape,
 };
 use crate::ProviderError;

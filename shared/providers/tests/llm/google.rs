@@ -28,7 +28,7 @@ fn app(google: &Google, key: &str) -> Arc<App> {
     App::new("sample", Config::read(&environment).unwrap()).unwrap()
 }
 
-async fn gemini() -> (Google, Arc<dyn Llm>) {
+pub(crate) async fn gemini() -> (Google, Arc<dyn Llm>) {
     let google = Google::start().await.unwrap();
     let llm = llm::configured(&app(&google, KEY)).unwrap().unwrap();
     (google, llm)

@@ -5,6 +5,7 @@
 mod choice;
 mod google;
 mod openai;
+mod patience;
 
 use nova_providers::{
     ProviderError,

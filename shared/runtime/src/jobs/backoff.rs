@@ -6,7 +6,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// The pause before the next try, `tries` having failed: doubled each time up to `longest`, of
 /// which a random half is waited, so that those who failed together do not come back together.
-pub(super) fn pause(tries: u32, first: Duration, longest: Duration) -> Duration {
+pub fn pause(tries: u32, first: Duration, longest: Duration) -> Duration {
     let whole = first.saturating_mul(1 << tries.min(16)).min(longest);
     let mut byte = [0];
     // Without randomness it is the longest pause, which is harmless.
