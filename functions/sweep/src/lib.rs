@@ -1,0 +1,192 @@
+//! The scheduled job: calls workers for jobs that were committed and never rung, forgets old jobs,
+//! and deletes the objects that nothing refers to any more.
+//!
+//! Any number may run at once, and one that is cut off is succeeded by the next. It works in small
+//! batches and stops when its time is over; what is left waits for the next run.
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::future::BoxFuture;
+use nova_blobs::Blobs;
+use nova_runtime::{App, Config, ConfigError, EXIT_USAGE, Environment, Function, bell::Ring, log};
+use nova_store::{DeadBlob, Error};
+
+/// The job.
+pub const FUNCTION: Function = Function::job(
+    "sweep",
+    "Calls workers that were not called, forgets old jobs, deletes dead files.",
+    main,
+);
+
+const HELP: &str = "\
+Calls workers for jobs that were committed and never rung, forgets jobs that ended a day ago, and
+deletes the objects that nothing refers to any more. Any number may run at once.
+
+Usage:
+  sweep             once, for at most four minutes
+  sweep --help | --version
+
+Exit codes: 0 done, 1 something failed and is left to the next run, 64 wrong arguments or settings.
+
+Settings (environment): DATABASE_URL or CLOUD_SQL_INSTANCE, BLOB_BUCKET, CLOUD_TASKS_QUEUE with
+CLOUD_TASKS_SERVICE_ACCOUNT and CLOUD_TASKS_TARGET_URL (without them nobody is called).";
+
+/// Less than the five minutes between two runs.
+const BUDGET: Duration = Duration::from_mins(4);
+/// Who made a job has this long to call for a worker.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long it can be asked how a job ended.
+const JOBS_STAY: Duration = Duration::from_hours(24);
+const BATCH: u32 = 100;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Workers that were called.
+    pub rung: u64,
+    /// Jobs that were forgotten.
+    pub expired: u64,
+    /// Objects that are gone.
+    pub deleted: u64,
+    /// Calls and objects that are left to the next run.
+    pub failed: u64,
+}
+
+fn main(arguments: Vec<String>, environment: Environment) -> BoxFuture<'static, ExitCode> {
+    Box::pin(async move {
+        match arguments.first().map(String::as_str) {
+            None => {}
+            Some("--help" | "-h") => return say(HELP),
+            Some("--version" | "-V") => return say(concat!("sweep ", env!("CARGO_PKG_VERSION"))),
+            Some(other) => return complain(&format!("unknown argument {other:?}; see --help")),
+        }
+        let (app, blobs) = match set_up(&environment) {
+            Ok(set_up) => set_up,
+            Err(error) => return complain(&error.to_string()),
+        };
+        match sweep(&app, &blobs, BUDGET).await {
+            Ok(summary) => {
+                let Summary {
+                    rung,
+                    expired,
+                    deleted,
+                    failed,
+                } = summary;
+                tracing::info!(rung, expired, deleted, failed, "swept");
+                ExitCode::from(u8::from(failed > 0))
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "the database could not be swept");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+fn set_up(environment: &Environment) -> Result<(Arc<App>, Blobs), ConfigError> {
+    let config = Config::read(environment)?;
+    if config.database.is_none() {
+        return Err(ConfigError::new(
+            "sweep needs a database: set DATABASE_URL or CLOUD_SQL_INSTANCE",
+        ));
+    }
+    log::start(&config);
+    let app = App::new("sweep", config)?;
+    let blobs = Blobs::from_app(&app)?;
+    Ok((app, blobs))
+}
+
+/// Sweeps until nothing is left or the time is over.
+///
+/// # Errors
+///
+/// When the database is away. What was done is done.
+pub async fn sweep(app: &App, blobs: &Blobs, budget: Duration) -> Result<Summary, Error> {
+    let end = Instant::now() + budget;
+    let mut summary = Summary::default();
+    ring(app, end, &mut summary).await?;
+    while Instant::now() < end {
+        let expired = app.store().expire_jobs(JOBS_STAY, BATCH).await?;
+        summary.expired += expired;
+        if expired < u64::from(BATCH) {
+            break;
+        }
+    }
+    while Instant::now() < end {
+        let dead = app.store().claim_dead_blobs(BATCH).await?;
+        if dead.is_empty() {
+            break;
+        }
+        for blob in dead {
+            if delete(app, blobs, &blob).await? {
+                summary.deleted += 1;
+            } else {
+                summary.failed += 1;
+            }
+        }
+    }
+    Ok(summary)
+}
+
+/// Where there is no bell, somebody watches the jobs, and they are not marked here.
+async fn ring(app: &App, end: Instant, summary: &mut Summary) -> Result<(), Error> {
+    let Some(bell) = app.bell() else {
+        return Ok(());
+    };
+    // Another name than those of earlier calls, which may be spent.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nth = format!("s{}", now.unwrap_or_default().as_secs());
+    while Instant::now() < end {
+        let jobs = app.store().jobs_to_ring(GRACE, BATCH).await?;
+        if jobs.is_empty() {
+            break;
+        }
+        for (job, tool) in jobs {
+            let ring = Ring {
+                tool: &tool,
+                job,
+                nth: &nth,
+                after: Duration::ZERO,
+            };
+            match bell.ring(&ring).await {
+                Ok(()) => summary.rung += 1,
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, job_id = %job, "no worker could be called for");
+                    summary.failed += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a blob's object and says so to the database; false when the bucket did not.
+async fn delete(app: &App, blobs: &Blobs, blob: &DeadBlob) -> Result<bool, Error> {
+    if let Err(error) = blobs.delete(&blob.bucket, &blob.object_name).await {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, blob_id = %blob.id, "an object could not be deleted");
+        return Ok(false);
+    }
+    app.store().blob_deleted(blob.id).await?;
+    Ok(true)
+}
+
+#[expect(clippy::print_stdout, reason = "what --help and --version are for")]
+fn say(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "logging may not be started")]
+fn complain(error: &str) -> ExitCode {
+    for line in error.lines() {
+        eprintln!("sweep: {line}");
+    }
+    ExitCode::from(EXIT_USAGE)
+}
