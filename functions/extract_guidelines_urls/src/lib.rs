@@ -53,7 +53,7 @@ impl Tool for ExtractGuidelinesUrls {
             let bytes = self.blobs.read_whole(&call.article.guideline).await?;
             let guideline = Guideline::parse(bytes).map_err(Problem::internal)?;
 
-            let extraction = guideline.extract();
+            let extraction = guideline.extract_within(call.app.config().fetch.reach());
 
             let urls = to_raw_value(&extraction).map_err(Problem::internal)?;
             let mut tenant = call.tenant().await?;

@@ -13,6 +13,8 @@ pub const SERVICES: &[Function] = &[
     jobs::FUNCTION,
     mcp::FUNCTION,
     process_github_urls::FUNCTION,
+    scrape_and_clean_other_urls::FUNCTION,
+    scrape_research_urls::FUNCTION,
     sign_in::FUNCTION,
     upload_article_guideline::FUNCTION,
     upload_local_files::FUNCTION,

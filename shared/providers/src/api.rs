@@ -108,13 +108,21 @@ impl Api {
         path: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T, ProviderError> {
+        self.json(&self.send(self.request(path, body)?).await?)
+    }
+
+    /// A request that posts JSON to a path below the base.
+    pub(crate) fn request(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Request<Bytes>, ProviderError> {
         let body = serde_json::to_vec(body).map_err(|error| self.unusable(error.to_string()))?;
-        let request = Request::post(self.url(path)?.as_str())
+        Request::post(self.url(path)?.as_str())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
-            .body(Bytes::from(body));
-        let request = request.map_err(|error| self.unusable(error.to_string()))?;
-        self.json(&self.send(request).await?)
+            .body(Bytes::from(body))
+            .map_err(|error| self.unusable(error.to_string()))
     }
 
     /// Sends a request to this provider, with our credentials; any status but 2xx is an error.
@@ -122,7 +130,17 @@ impl Api {
     /// # Errors
     ///
     /// As for [`Api::post`].
-    pub async fn send(
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ProviderError> {
+        let response = self.exchange(request).await?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(self.refusal(&response))
+        }
+    }
+
+    /// As [`Api::send`], for whoever reads answers of any status.
+    pub(crate) async fn exchange(
         &self,
         mut request: Request<Bytes>,
     ) -> Result<Response<Bytes>, ProviderError> {
@@ -135,15 +153,10 @@ impl Api {
             request.headers_mut().insert(name, value);
         }
         let response = self.http.send(request, self.limits).await;
-        let response = response.map_err(|source| ProviderError::Unreachable {
+        response.map_err(|source| ProviderError::Unreachable {
             provider: self.provider,
             source,
-        })?;
-        if response.status().is_success() {
-            Ok(response)
-        } else {
-            Err(self.refusal(&response))
-        }
+        })
     }
 
     /// A path below the base; the caller encodes what is not its own.
@@ -165,7 +178,10 @@ impl Api {
         }
     }
 
-    fn json<T: DeserializeOwned>(&self, response: &Response<Bytes>) -> Result<T, ProviderError> {
+    pub(crate) fn json<T: DeserializeOwned>(
+        &self,
+        response: &Response<Bytes>,
+    ) -> Result<T, ProviderError> {
         serde_json::from_slice(response.body()).map_err(|error| self.unusable(error.to_string()))
     }
 
@@ -192,7 +208,7 @@ impl Api {
     }
 
     /// What a status that is not success means.
-    fn refusal(&self, response: &Response<Bytes>) -> ProviderError {
+    pub(crate) fn refusal(&self, response: &Response<Bytes>) -> ProviderError {
         let (provider, status) = (self.provider, response.status());
         let message = message(response.body());
         match status {

@@ -14,6 +14,8 @@ mod error;
 pub mod github;
 mod google;
 pub mod llm;
+#[cfg(feature = "pages")]
+pub mod scrape;
 
 pub use self::{
     api::{Api, Credentials},

@@ -31,7 +31,7 @@ pub use self::{
     environment::{ConfigError, Environment},
     fetch::FetchConfig,
     models::{LlmProvider, ModelsConfig, VertexConfig},
-    providers::{Endpoint, ProvidersConfig},
+    providers::{Endpoint, PageReaderChoice, ProvidersConfig},
     secret::Secret,
     tasks::TasksConfig,
 };

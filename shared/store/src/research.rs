@@ -124,6 +124,24 @@ impl Tenant {
         })
     }
 
+    /// The sources that were chosen to be read in full, in the order of the choice.
+    pub fn research_to_scrape(&mut self, article: ArticleId) -> Answer<'_, Vec<String>> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let urls = sqlx::query_scalar!(
+                "-- research: to scrape
+                 SELECT url FROM research_sources
+                  WHERE article_id = $1 AND user_id = $2 AND scrape_rank IS NOT NULL
+                  ORDER BY scrape_rank, source_no",
+                article,
+                user,
+            )
+            .fetch_all(connection)
+            .await?;
+            Ok(urls)
+        })
+    }
+
     /// The search answers that belong into the document: those that were kept, or all while none
     /// has been judged. Questions stand in the order in which they were first asked, each with
     /// its answers by number; a question that was asked again has all its answers together.

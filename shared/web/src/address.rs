@@ -10,6 +10,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::is_public_name;
+
 /// Address ranges that no source can have, with the reason.
 pub const NOT_GLOBAL: &[(&str, &str)] = &[
     ("0.0.0.0/8", "this network"),
@@ -82,6 +84,9 @@ const OWN_NETWORK: &[&str] = &[
 /// Metadata servers among [`OWN_NETWORK`]: they hand out the machine's own credentials.
 const METADATA: &[&str] = &["100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::/32"];
 
+/// Their names.
+const METADATA_NAMES: &[&str] = &["metadata", "metadata.goog", "metadata.google.internal"];
+
 /// How far a client may reach.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Reach {
@@ -113,6 +118,16 @@ impl Reach {
         let address = address.to_canonical();
         let within = |ranges: &[&str]| ranges.iter().any(|range| contains(range, address));
         self == Self::OwnNetwork && within(OWN_NETWORK) && !within(METADATA)
+    }
+
+    /// Whether a host of this name may be asked for, in lower case and without a dot at its end.
+    /// What it resolves to is checked when a connection is made.
+    #[must_use]
+    pub fn allows_name(self, name: &str) -> bool {
+        match self {
+            Self::Public => is_public_name(name),
+            Self::OwnNetwork => !name.is_empty() && !METADATA_NAMES.contains(&name),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::{Reach, is_public_name};
+use crate::Reach;
 
 /// Longer URLs are refused. Signed links reach about 4 KB; data hidden in a URL has no limit.
 pub const MAX_URL_BYTES: usize = 8192;
@@ -79,7 +79,7 @@ impl WebUrl {
             None => return Err(Refusal::InvalidUrl),
             Some(Host::Ipv4(address)) => reach.allows(address.into()),
             Some(Host::Ipv6(address)) => reach.allows(address.into()),
-            Some(Host::Domain(name)) => is_reachable_name(name, reach),
+            Some(Host::Domain(name)) => reach.allows_name(name),
         };
         if !is_reachable {
             return Err(Refusal::PrivateAddress);
@@ -157,16 +157,6 @@ impl WebUrl {
 
 fn url_path_start(url: &Url) -> usize {
     url[..url::Position::BeforePath].len()
-}
-
-/// Names of a cloud's metadata server, whatever is allowed.
-const METADATA: [&str; 3] = ["metadata", "metadata.goog", "metadata.google.internal"];
-
-fn is_reachable_name(name: &str, reach: Reach) -> bool {
-    match reach {
-        Reach::Public => is_public_name(name),
-        Reach::OwnNetwork => !name.is_empty() && !METADATA.contains(&name),
-    }
 }
 
 /// Why a URL is not fetched. The words are for the user.

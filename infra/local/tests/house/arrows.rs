@@ -18,6 +18,16 @@ const SHARED: &[(&str, &[&str])] = &[
         "nova-providers",
         &["nova-research", "nova-runtime", "nova-web"],
     ),
+    (
+        "nova-reading",
+        &[
+            "nova-blobs",
+            "nova-providers",
+            "nova-research",
+            "nova-runtime",
+            "nova-store",
+        ],
+    ),
 ];
 
 /// What each function may link of ours.
@@ -26,6 +36,7 @@ const FUNCTIONS: &[&str] = &[
     "nova-store",
     "nova-blobs",
     "nova-providers",
+    "nova-reading",
     "nova-research",
 ];
 

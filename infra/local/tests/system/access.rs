@@ -45,6 +45,8 @@ fn cases() -> Vec<Case> {
     let status = "/upload_local_files/status";
     let expected = "/upload_local_files/status?article_guideline_id={article}";
     let extract = "/tools/extract_guidelines_urls";
+    let scrape = "/tools/scrape_and_clean_other_urls";
+    let scrape_research = "/tools/scrape_research_urls";
     let create = "/tools/create_research_file";
     let github = "/tools/process_github_urls";
     let download = "/download_research?article_guideline_id={article}";
@@ -57,6 +59,15 @@ fn cases() -> Vec<Case> {
         case(get.clone(), status, expected, READ, true, ""),
         case(post.clone(), extract, extract, RUN, true, TOOL),
         case(post.clone(), github, github, RUN, true, TOOL),
+        case(post.clone(), scrape, scrape, RUN, true, TOOL),
+        case(
+            post.clone(),
+            scrape_research,
+            scrape_research,
+            RUN,
+            true,
+            TOOL,
+        ),
         case(post.clone(), create, create, RUN, true, TOOL),
         case(get.clone(), "/download_research", download, READ, true, ""),
         case(get.clone(), "/articles", "/articles", READ, false, ""),

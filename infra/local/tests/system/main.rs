@@ -14,6 +14,8 @@ mod local_files;
 mod local_files_page;
 mod mcp;
 mod processes;
+mod scrape_other_urls;
+mod scrape_research_urls;
 mod streaming;
 mod system;
 mod walk;

@@ -19,6 +19,7 @@ use super::extraction::Extraction;
 use super::html::{self, Piece};
 use super::mentions::{Mentions, Place};
 use super::title::Plain;
+use crate::url::Reach;
 
 /// Languages of code blocks that hold text: they are read like blocks without a language.
 const TEXT: [&str; 5] = ["text", "txt", "plain", "plaintext", "none"];
@@ -27,6 +28,10 @@ const TEXT: [&str; 5] = ["text", "txt", "plain", "plaintext", "none"];
 ///
 /// Any text is accepted, and the time is linear in its length.
 pub fn extract(markdown: &str) -> Extraction {
+    extract_within(markdown, Reach::Public)
+}
+
+pub(super) fn extract_within(markdown: &str, reach: Reach) -> Extraction {
     let mut walk = Walk::new(markdown);
     let (front_matter, body) = front_matter(markdown);
     walk.mentions.scan(
@@ -56,7 +61,7 @@ pub fn extract(markdown: &str) -> Extraction {
     for (offset, target) in definitions {
         walk.mentions.target(offset, &target, None, Place::Text);
     }
-    walk.mentions.judge()
+    walk.mentions.judge(reach)
 }
 
 /// The YAML between two `---` at the very beginning, and where the Markdown begins.

@@ -15,6 +15,7 @@ mod title;
 use std::fmt;
 
 use crate::plain::{self, Defect};
+use crate::url::Reach;
 
 pub use self::extract::extract;
 pub(crate) use self::extract::front_matter;
@@ -105,6 +106,11 @@ impl Guideline {
     /// The sources that it names.
     pub fn extract(&self) -> Extraction {
         extract(&self.0)
+    }
+
+    /// The same where pages of one's own network are sources as well.
+    pub fn extract_within(&self, reach: Reach) -> Extraction {
+        extract::extract_within(&self.0, reach)
     }
 }
 

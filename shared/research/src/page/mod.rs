@@ -140,6 +140,20 @@ impl Page {
     }
 }
 
+/// Whether Markdown that somebody else made of a page is its text, or stands in the place of one: a
+/// wall, an error, nothing. [`Page::read`] knows more of a page and has judged already.
+///
+/// ```
+/// use nova_research::page::{PageError, judge};
+///
+/// assert_eq!(judge("Docs", "Loading …"), Err(PageError::NoContent { words: 1 }));
+/// assert!(judge("Docs", &"One of many words. ".repeat(20)).is_ok());
+/// assert!(matches!(judge("404 Not Found", "Try the search."), Err(PageError::ErrorPage { .. })));
+/// ```
+pub fn judge(title: &str, markdown: &str) -> Result<(), PageError> {
+    verdict::judge_text(title, markdown)
+}
+
 /// HTML as Markdown, all of it: nothing is taken for furniture.
 ///
 /// ```

@@ -180,6 +180,31 @@ pub(super) fn judge(dom: &Dom, found: &Found, markdown: &str) -> Result<(), Page
     Ok(())
 }
 
+/// The same for a text that somebody else read, of whose page nothing is known but its title.
+pub(super) fn judge_text(title: &str, markdown: &str) -> Result<(), PageError> {
+    let words = words(markdown);
+    if words > LONGEST_WALL {
+        return Ok(());
+    }
+    let seen = Seen::of_text(title, markdown, words);
+    if words < 200
+        && (ROBOT_TITLES.iter().any(|it| seen.title.starts_with(it)) || seen.says(ROBOT_TESTS))
+    {
+        let by = "it asks whether a person is reading";
+        return Err(PageError::BlockedBySite { by });
+    }
+    if let Some(title) = seen.error() {
+        return Err(PageError::ErrorPage { title });
+    }
+    if words < 250 && seen.says(PAYWALLS) {
+        return Err(PageError::Paywalled);
+    }
+    if words < MIN_WORDS {
+        return Err(PageError::NoContent { words });
+    }
+    Ok(())
+}
+
 /// The words of a text. Where words are not parted by spaces, two characters make one.
 pub(super) fn words(text: &str) -> usize {
     let (mut words, mut characters) = (0, 0);
@@ -242,6 +267,16 @@ impl Seen {
             heading,
             words: words(&text),
             text: lower(&text),
+        }
+    }
+
+    fn of_text(title: &str, markdown: &str, words: usize) -> Self {
+        let heading = markdown.lines().find_map(|it| it.strip_prefix('#'));
+        Self {
+            title: lower(title),
+            heading: lower(heading.unwrap_or_default().trim_start_matches('#')),
+            text: lower(&markdown.chars().take(LOOKED_AT).collect::<String>()),
+            words,
         }
     }
 

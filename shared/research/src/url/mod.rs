@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-pub use nova_web::{MAX_URL_BYTES, NOT_GLOBAL, is_global};
+pub use nova_web::{MAX_URL_BYTES, NOT_GLOBAL, Reach, is_global};
 
 /// What a source is, and so which tool reads it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -89,6 +89,11 @@ struct Canonical {
 impl SourceUrl {
     /// Reads a URL as somebody wrote it.
     pub fn parse(written: &str) -> Result<Self, Refusal> {
+        Self::parse_within(written, Reach::Public)
+    }
+
+    /// The same where one's own network may be read as well.
+    pub fn parse_within(written: &str, reach: Reach) -> Result<Self, Refusal> {
         if written.len() > MAX_URL_BYTES {
             return Err(Refusal::TooLong);
         }
@@ -99,7 +104,7 @@ impl SourceUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::CredentialsInUrl);
         }
-        let host = public_host(&mut url)?;
+        let host = reachable_host(&mut url, reach)?;
         let (kind, canonical) = if let Some(youtube) = youtube::read(&url, &host) {
             match youtube {
                 youtube::Youtube::Video(canonical) => (Kind::Youtube, canonical),
@@ -150,7 +155,7 @@ impl fmt::Display for SourceUrl {
 }
 
 /// Checks the host and takes the dots from its end, which mean the same name.
-fn public_host(url: &mut Url) -> Result<String, Refusal> {
+fn reachable_host(url: &mut Url, reach: Reach) -> Result<String, Refusal> {
     if let Some(Host::Domain(name)) = url.host()
         && name.ends_with('.')
     {
@@ -161,15 +166,15 @@ fn public_host(url: &mut Url) -> Result<String, Refusal> {
     }
     match url.host() {
         None => Err(Refusal::InvalidUrl),
-        Some(Host::Ipv4(address)) => public_address(url, IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => public_address(url, IpAddr::V6(address)),
-        Some(Host::Domain(name)) if nova_web::is_public_name(name) => Ok(name.to_owned()),
+        Some(Host::Ipv4(address)) => reachable_address(url, IpAddr::V4(address), reach),
+        Some(Host::Ipv6(address)) => reachable_address(url, IpAddr::V6(address), reach),
+        Some(Host::Domain(name)) if reach.allows_name(name) => Ok(name.to_owned()),
         Some(Host::Domain(_)) => Err(Refusal::PrivateAddress),
     }
 }
 
-fn public_address(url: &Url, address: IpAddr) -> Result<String, Refusal> {
-    if is_global(address) {
+fn reachable_address(url: &Url, address: IpAddr, reach: Reach) -> Result<String, Refusal> {
+    if reach.allows(address) {
         Ok(url.host_str().unwrap_or_default().to_owned())
     } else {
         Err(Refusal::PrivateAddress)

@@ -1,5 +1,6 @@
 //! How pages of others are fetched.
 
+use nova_web::Reach;
 use url::Url;
 
 use super::{environment::Reader, web_address};
@@ -12,6 +13,17 @@ pub struct FetchConfig {
     pub allow_private_urls: bool,
     /// `NOVA_CONTACT_URL`: where the owner of a site learns who reads it; part of the user agent.
     pub contact_url: Option<Url>,
+}
+
+impl FetchConfig {
+    /// What may be read.
+    pub const fn reach(&self) -> Reach {
+        if self.allow_private_urls {
+            Reach::OwnNetwork
+        } else {
+            Reach::Public
+        }
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> FetchConfig {

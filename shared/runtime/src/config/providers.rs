@@ -19,6 +19,8 @@ pub struct ProvidersConfig {
     /// `FIRECRAWL_API_KEY`, `FIRECRAWL_BASE_URL`: reads pages, with a browser where they need one.
     /// One's own instance needs no key, only its address.
     pub firecrawl: Option<Endpoint>,
+    /// `PAGE_READER`: who reads pages first where Firecrawl is configured. Default `firecrawl`.
+    pub page_reader: PageReaderChoice,
     /// `GITHUB_TOKEN`, `GITHUB_BASE_URL`: code. Public repositories need no token.
     pub github: Endpoint,
     /// `GOOGLE_API_KEY`, `GOOGLE_BASE_URL`: the Gemini API.
@@ -30,6 +32,16 @@ pub struct ProvidersConfig {
     pub models: ModelsConfig,
 }
 
+/// Who reads pages first where there is a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageReaderChoice {
+    /// `firecrawl`: Firecrawl reads every page.
+    #[default]
+    Firecrawl,
+    /// `built_in`: the built-in reader, which costs nothing; Firecrawl what needs a browser.
+    BuiltIn,
+}
+
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
     Some(ProvidersConfig {
         firecrawl: endpoint_if_set(
@@ -37,6 +49,17 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
             ["FIRECRAWL_API_KEY", "FIRECRAWL_BASE_URL"],
             "https://api.firecrawl.dev",
         ),
+        page_reader: reader
+            .parse(
+                "PAGE_READER",
+                "firecrawl or built_in",
+                |value| match value {
+                    "firecrawl" => Some(PageReaderChoice::Firecrawl),
+                    "built_in" => Some(PageReaderChoice::BuiltIn),
+                    _ => None,
+                },
+            )
+            .unwrap_or_default(),
         github: endpoint(
             reader,
             ["GITHUB_TOKEN", "GITHUB_BASE_URL"],

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use super::{
     body::{Body, Meter},
-    connect::{connect, tls},
+    connect::{addresses, connect, tls},
     decode::{ACCEPT_ENCODING, Decoder},
     error::FetchError,
     exchange::{Answer, exchange},
-    limits::{Deadline, REDIRECTS},
+    limits::{Deadline, REDIRECTS, RESOLVE},
     network::{Internet, Network},
     politeness::{Politeness, Site, Sites, Turn},
     request::{FetchRequest, Initiative},
@@ -75,13 +75,8 @@ impl Fetcher {
         let mozilla = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
         let mut roots: RootCertStore = mozilla.collect();
         roots.add_parsable_certificates(trusted.iter().cloned());
-        let reach = if config.allow_private_urls {
-            Reach::OwnNetwork
-        } else {
-            Reach::Public
-        };
         Self(Arc::new(Inner {
-            reach,
+            reach: config.reach(),
             user_agent: user_agent(config),
             network,
             tls: Arc::new(tls(roots)),
@@ -108,6 +103,26 @@ impl Fetcher {
                 tracing::debug!(reason = &*reason, error = %error, "a page was not fetched");
             }
             outcome
+        })
+    }
+
+    /// Whether a URL may be fetched, for whoever has it fetched by somebody else: the URL itself,
+    /// every address of its host, and for a program what its robots.txt says.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Fetcher::fetch`], without asking for the page.
+    pub fn check<'a>(
+        &'a self,
+        url: &'a str,
+        initiative: Initiative,
+    ) -> BoxFuture<'a, Result<WebUrl, FetchError>> {
+        Box::pin(async move {
+            let url = WebUrl::parse(url, self.0.reach)?;
+            let deadline = Deadline::after(RESOLVE);
+            addresses(&*self.0.network, &url, self.0.reach, deadline).await?;
+            self.permission(&url, initiative).await?;
+            Ok(url)
         })
     }
 

@@ -96,7 +96,7 @@ pub(super) async fn connect(
 }
 
 /// The addresses that may be connected to: all that the host has, or none.
-async fn addresses(
+pub(super) async fn addresses(
     network: &dyn Network,
     url: &WebUrl,
     reach: Reach,

@@ -1,0 +1,186 @@
+//! One page: read, and kept.
+
+use std::time::Duration;
+
+use nova_blobs::{Blobs, Upload, whole};
+use nova_providers::scrape::{KnownPage, PageRequest, Scraped, ScrapedPage, Scraper};
+use nova_research::url::Kind;
+use nova_runtime::{
+    Problem,
+    fetch::{Initiative, Validators},
+    jobs::{Failure, Work},
+};
+use nova_store::{CommittedBlob, JobItem, KnownSource, NewSource, Origin, Purpose, Tenant, UserId};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::{
+    ReadArguments,
+    list::{PageList, url_of},
+    text,
+};
+
+/// What came of a page.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was read, and its text is in the bucket.
+    Read {
+        /// The text.
+        blob: CommittedBlob,
+        /// What is known of it.
+        origin: Box<Origin>,
+        /// What it cost, in the provider's unit.
+        credits: u64,
+    },
+    /// It is what the article has already.
+    Unchanged,
+    /// It cannot be had today, for this reason; the article has it from before.
+    Stale(String),
+    /// It is a video, which another tool transcribes.
+    Video,
+}
+
+/// Reads a page, unless it is what the article has already.
+pub(crate) async fn read<L: PageList>(
+    blobs: &Blobs,
+    reader: &dyn Scraper,
+    work: &Work<ReadArguments>,
+    piece: &str,
+) -> Result<Outcome, Failure> {
+    let url = url_of(piece, work.app.config().fetch.reach()).map_err(Failure::Never)?;
+    if url.kind() == Kind::Youtube && L::INITIATIVE == Initiative::Program {
+        return Ok(Outcome::Video);
+    }
+    let known = known::<L>(work, url.identity()).await?;
+    let request = PageRequest {
+        url: url.as_str().to_owned(),
+        initiative: L::INITIATIVE,
+        known: known.as_ref().map(|known| KnownPage {
+            validators: validators(&known.origin),
+            fetched_at: known.fetched_at,
+        }),
+    };
+    let page = match (reader.read(&request).await, &known) {
+        (Ok(Scraped::Page(page)), _) => *page,
+        (Ok(Scraped::Unchanged), _) => return Ok(Outcome::Unchanged),
+        (Err(error), Some(_)) => {
+            return Ok(Outcome::Stale(format!("{}: {error}", error.reason())));
+        }
+        (Err(error), None) => return Err(error.into()),
+    };
+    let markdown = text::clean(&page.markdown);
+    if known.and_then(|known| known.sha256) == Some(text::sha256(&markdown)) {
+        return Ok(Outcome::Unchanged);
+    }
+    let credits = page.credits;
+    Ok(Outcome::Read {
+        blob: write(blobs, &work.user, markdown).await?,
+        origin: Box::new(origin(page)),
+        credits,
+    })
+}
+
+/// What the article has of it. No connection is held afterwards.
+async fn known<L: PageList>(
+    work: &Work<ReadArguments>,
+    key: &str,
+) -> Result<Option<KnownSource>, Failure> {
+    let load = async {
+        let mut tenant = work.app.tenant(&work.user).await?;
+        let known = tenant.known_source(work.article.id, L::KIND, key).await;
+        Ok::<_, Problem>(known?)
+    };
+    load.await.map_err(Failure::Job)
+}
+
+fn validators(origin: &Origin) -> Validators {
+    Validators::new(origin.etag.as_deref(), origin.last_modified.as_deref())
+}
+
+fn origin(page: ScrapedPage) -> Origin {
+    let said = page.metadata;
+    let short = |text: Option<String>| text.map(|text| text::short(&text));
+    Origin {
+        title: short(said.title),
+        author: short(said.author),
+        published: said.published.as_deref().and_then(text::date),
+        language: short(said.language),
+        final_url: page.final_url,
+        etag: page.validators.etag().map(str::to_owned),
+        last_modified: page.validators.last_modified().map(str::to_owned),
+        revision: None,
+        provider: Some(page.provider.to_owned()),
+        cost: (page.credits > 0).then(|| json!({"credits": page.credits})),
+    }
+}
+
+/// How often the bucket is tried, a while each: what was paid for would be lost.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Writes a text to the bucket.
+async fn write(blobs: &Blobs, user: &UserId, text: String) -> Result<CommittedBlob, Failure> {
+    let size = text.len() as u64;
+    let mut upload = Upload::new(Purpose::Scraped, "text/markdown; charset=utf-8");
+    upload.declared_size = Some(size);
+    let mut tries = 1;
+    loop {
+        // The same upload again finds what the one before has done.
+        let body = whole(text.clone());
+        match blobs.write(user, upload.clone(), body, size).await {
+            Ok(written) => return Ok(written),
+            Err(error) if error.is_retryable() && tries < TRIES => {
+                tracing::warn!(%error, "what was read is not in the bucket yet");
+                sleep(PAUSE).await;
+                tries += 1;
+            }
+            Err(error) => return Err(Failure::Job(error.into())),
+        }
+    }
+}
+
+/// Keeps what came of a page; gives what the answer needs to know of it.
+pub(crate) async fn keep<L: PageList>(
+    work: &Work<ReadArguments>,
+    tenant: &mut Tenant,
+    piece: &JobItem,
+    outcome: &Outcome,
+) -> Result<Value, Problem> {
+    let (article, position) = (
+        work.article.id,
+        i64::try_from(piece.position).unwrap_or(i64::MAX),
+    );
+    let reach = work.app.config().fetch.reach();
+    let key = || url_of(&piece.key, reach).map(|url| url.identity().to_owned());
+    Ok(match outcome {
+        Outcome::Read {
+            blob,
+            origin,
+            credits,
+        } => {
+            tenant.commit_blob(blob).await?;
+            let source = NewSource {
+                id: Uuid::now_v7(),
+                kind: L::KIND,
+                key: key().map_err(Problem::internal)?,
+                title: piece.key.clone(),
+                position,
+                blob_id: blob.id,
+                origin: (**origin).clone(),
+            };
+            tenant.upsert_source(article, &source).await?;
+            json!({"outcome": "read", "bytes": blob.size, "provider": origin.provider, "credits": credits})
+        }
+        Outcome::Unchanged => {
+            let key = key().map_err(Problem::internal)?;
+            // False: it was removed meanwhile, by somebody who wanted that.
+            tenant
+                .confirm_source(article, L::KIND, &key, position)
+                .await?;
+            json!({"outcome": "unchanged"})
+        }
+        Outcome::Stale(reason) => json!({"outcome": "stale", "reason": reason.replace('\0', "")}),
+        Outcome::Video => json!({"outcome": "video"}),
+    })
+}

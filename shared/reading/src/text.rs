@@ -1,0 +1,54 @@
+//! Text as rows and files can hold it.
+
+use ring::digest::{SHA256, digest};
+use time::{Date, macros::format_description};
+
+/// Titles and the like are cut here.
+const SHORT_CHARACTERS: usize = 500;
+
+/// A page's text as it is kept: no NUL, which no row and no tool of users can hold, and a line end
+/// at its end.
+pub(crate) fn clean(markdown: &str) -> String {
+    let mut text = markdown.replace('\0', "");
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+pub(crate) fn sha256(text: &str) -> [u8; 32] {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    sha256
+}
+
+/// One line of reasonable length.
+pub(crate) fn short(text: &str) -> String {
+    text.chars()
+        .map(|it| if it.is_control() { ' ' } else { it })
+        .take(SHORT_CHARACTERS)
+        .collect()
+}
+
+/// A day such as `2026-03-01`.
+pub(crate) fn date(text: &str) -> Option<Date> {
+    Date::parse(text, format_description!("[year]-[month]-[day]")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_row_can_hold_is_left_out() {
+        assert_eq!(clean("a\0b \n\n"), "ab\n");
+        assert_eq!(short("a\0b\n"), "a b ");
+        assert_eq!(short(&"x".repeat(1000)).len(), 500);
+    }
+
+    #[test]
+    fn a_day_that_there_is_not_is_none() {
+        assert!(date("2026-03-01").is_some());
+        assert_eq!(date("2026-02-31"), None);
+        assert_eq!(date("yesterday"), None);
+    }
+}
