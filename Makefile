@@ -58,7 +58,10 @@ fmt: ## Format the code
 prepare: postgres ## Write .sqlx/, the offline metadata of the SQL in nova-store
 	@exec $(TOOLS)/sql-metadata write
 
-bench: postgres ## Measure start-up, size, memory and rates, beside pgbench
+# Google's connectors are what ours is measured beside; where they cannot be installed the bench says so.
+bench: postgres ## Measure start-up, size, memory and rates, beside pgbench and Google's connectors
+	-@$(TOOLS)/install cloud-sql-python-connector
+	-@$(TOOLS)/install cloud-sql-node-connector
 	@cargo build --profile image --workspace --bins
 	@cargo bench --package nova-local --bench '*'
 	@cargo build --release --quiet --package cloudsql-connector --features sqlx-postgres --example probe
@@ -115,6 +118,9 @@ mcp-python-client:
 mcp-conformance:
 	@$(TOOLS)/install mcp-conformance
 
+cloud-sql-node-connector:
+	@$(TOOLS)/install cloud-sql-node-connector
+
 tools:
 	@$(TOOLS)/install cargo-deny cargo-machete typos
 
@@ -129,4 +135,4 @@ help:
 
 .PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies postgres chromium mariadb \
-	cloud-sql-python-connector mcp-python-client mcp-conformance tools help
+	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-conformance tools help
