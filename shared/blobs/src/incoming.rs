@@ -6,6 +6,10 @@ use ring::digest::{Context, SHA256};
 
 use crate::{Error, Incoming};
 
+/// A body longer than this is given room for a whole chunk at once: a buffer that grows by doubling
+/// leaves its halves behind, and an allocator that keeps them needs twice the memory.
+const SMALL_BYTES: usize = 128 * 1024;
+
 /// Collects a body into chunks of a fixed size, of which the last may be smaller, and knows which is the last.
 /// Counts and sums on the way.
 pub(crate) struct Chunks {
@@ -44,6 +48,9 @@ impl Chunks {
         loop {
             let room = size - chunk.len();
             let fits = self.ahead.split_to(room.min(self.ahead.len()));
+            if chunk.len() + fits.len() > SMALL_BYTES {
+                chunk.reserve(room);
+            }
             chunk.extend_from_slice(&fits);
             if !self.ahead.is_empty() {
                 return Ok((chunk.freeze(), false));

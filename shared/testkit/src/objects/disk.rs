@@ -31,6 +31,9 @@ use super::request::Conditions;
 
 /// Objects up to this size are read and written whole, in one trip to the disk instead of several.
 const SMALL_BYTES: usize = 1024 * 1024;
+/// Objects up to this size are read and written where they are asked for: the system has them in its
+/// memory, and to wake another thread takes longer. What waits for the disk never does that.
+const TINY_BYTES: u64 = 64 * 1024;
 
 type Index = BTreeMap<String, BTreeMap<String, Arc<Object>>>;
 
@@ -151,7 +154,9 @@ impl Disk {
         loop {
             let object = self.find(bucket, name).ok_or_else(missing)?;
             let path = self.path(&object);
-            let content = if object.size <= SMALL_BYTES as u64 {
+            let content = if object.size <= TINY_BYTES {
+                fs::read(path).map(|it| Content::Whole(it.into()))
+            } else if object.size <= SMALL_BYTES as u64 {
                 tokio::fs::read(path)
                     .await
                     .map(|it| Content::Whole(it.into()))
@@ -194,6 +199,9 @@ impl Disk {
         self.check_bucket(&new.bucket)?;
         check_object(&new.name)?;
         let arrived = arrived.close(self.durable).await?;
+        if !self.durable && arrived.size <= TINY_BYTES {
+            return self.keep_blocking(&arrived, new, conditions);
+        }
         let disk = Arc::clone(self);
         // On a thread of its own, so that a request that is dropped cannot leave it half done.
         let kept =
