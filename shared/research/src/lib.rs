@@ -2,7 +2,9 @@
 //!
 //! - [`coverage`]: what the stored texts say about the sections of a guideline.
 //! - [`document`]: the frame of `research.md`, written as a stream.
+//! - [`findings`]: what a search found, as sources that can be kept.
 //! - [`guideline`]: what an article guideline is, and the sources that it names.
+//! - [`identity`]: when two URLs are the same source.
 //! - `ingest`: repositories and gists as Markdown (feature `ingest`).
 //! - `local_file`: files that authors upload, as Markdown (feature `local-files`).
 //! - `notebook`: Jupyter notebooks as Markdown (feature `notebooks`).
@@ -19,7 +21,9 @@ pub mod document;
 mod entity;
 #[cfg(feature = "notebooks")]
 mod fence;
+pub mod findings;
 pub mod guideline;
+pub mod identity;
 #[cfg(feature = "ingest")]
 pub mod ingest;
 #[cfg(any(feature = "ingest", feature = "local-files"))]
