@@ -61,7 +61,7 @@ pub use jobs::{
 };
 pub use origins::{KnownSource, Origin};
 pub use provider_calls::{CallOutcome, CallUsage, ProviderCall};
-pub use research::{AnsweredQuery, FoundSource, ResearchResult};
+pub use research::{Added, AnsweredBefore, AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};
 pub use sources::{NewSource, RecentFile, Source, SourceKind};
 pub use store::Store;

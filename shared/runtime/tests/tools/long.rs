@@ -385,14 +385,18 @@ async fn the_same_call_is_another_job_when_the_rows_that_it_goes_by_are_others()
     let mut tenant = research.tenant(&"alice".parse().unwrap()).await.unwrap();
     let found = AnsweredQuery {
         query: "q".to_owned(),
+        provider: None,
         sources: vec![FoundSource {
+            identity: "example.com".to_owned(),
             url: "https://example.com/".to_owned(),
+            title: None,
+            published: None,
             answer: "yes".to_owned(),
         }],
     };
     let call = Uuid::now_v7();
     tenant
-        .add_research(setup.article, call, &[found])
+        .add_research(setup.article, call, 0, &found)
         .await
         .unwrap();
     tenant.commit().await.unwrap();

@@ -38,6 +38,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0010_source_origins"),
     migration!("0011_agents_role"),
     migration!("0012_local_files"),
+    migration!("0013_research_answers"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.

@@ -16,6 +16,7 @@ mod lint;
 mod plans;
 mod privileges;
 mod reports;
+mod research;
 mod round_trips;
 mod sources;
 mod support;

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use nova_store::{ArticleStatus, Charge, NewSource, Origin, Purpose, SourceKind};
+use nova_store::{
+    AnsweredQuery, ArticleStatus, Charge, FoundSource, NewSource, Origin, Purpose, SourceKind,
+};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use uuid::Uuid;
@@ -62,8 +65,10 @@ async fn fill(pool: &PgPool) {
            FROM articles a, generate_series(1, 3) n;
          INSERT INTO research_queries (id, user_id, article_id, call_id, position, query)
          SELECT id, user_id, id, id, 1, 'q' FROM articles;
-         INSERT INTO research_sources (article_id, source_no, user_id, query_id, url, answer)
-         SELECT a.id, n, a.user_id, a.id, 'https://example.com/', 'answer' FROM articles a, generate_series(1, 2) n;
+         INSERT INTO research_sources (article_id, source_no, user_id, query_id, identity, url, answer)
+         SELECT a.id, n, a.user_id, a.id, n::text, 'https://example.com/', 'answer' FROM articles a, generate_series(1, 2) n;
+         INSERT INTO research_answers (article_id, source_no, query_id, user_id, answer)
+         SELECT id, 1, id, user_id, 'answer' FROM articles;
          INSERT INTO tool_call_usage (id, user_id, tool_name, year_month, article_id)
          SELECT gen_random_uuid(), 'user ' || (n % 1000 + 1), 'tool', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM'), NULL FROM generate_series(1, 20000) n;
          INSERT INTO usage_counters (user_id, year_month, used)
@@ -205,6 +210,25 @@ async fn nothing_that_a_user_does_reads_a_table_from_end_to_end() {
         let document = blob(&tools, &alice, Purpose::Research).await;
         within(&tools, &alice, async |t| {
             t.link_research(id, document).await
+        })
+        .await
+        .unwrap();
+    }
+    for _ in 0..2 {
+        let answered = AnsweredQuery {
+            query: "q".to_owned(),
+            provider: Some("Example".to_owned()),
+            sources: vec![FoundSource {
+                identity: "example.com".to_owned(),
+                url: "https://example.com/".to_owned(),
+                title: None,
+                published: None,
+                answer: "answer".to_owned(),
+            }],
+        };
+        within(&tools, &alice, async |t| {
+            t.add_research(id, Uuid::now_v7(), 0, &answered).await?;
+            t.answered_before(id, "q", Duration::from_hours(1)).await
         })
         .await
         .unwrap();
