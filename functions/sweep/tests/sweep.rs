@@ -77,6 +77,7 @@ async fn job(database: &Database) -> Uuid {
         arguments: &serde_json::value::to_raw_value(&serde_json::json!({})).unwrap(),
         answer_stays: Duration::ZERO,
         failure_stays: Duration::ZERO,
+        replaces: false,
     };
     tenant.enqueue_job(&job).await.unwrap();
     tenant.commit().await.unwrap();

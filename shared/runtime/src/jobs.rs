@@ -33,6 +33,9 @@ use crate::{app::App, problem::Problem};
 pub trait LongTool: Send + Sync + 'static {
     /// The name that agents know.
     const NAME: &'static str;
+    /// Whether a call replaces what calls with other arguments did before, as a choice does. The
+    /// same call again then does its work again once another has come between.
+    const REPLACES: bool = false;
     /// The arguments beside `article_guideline_id`. Derive `deny_unknown_fields`, so that a typing
     /// error is told and not ignored. What they are written as tells one job from another.
     type Arguments: Serialize + DeserializeOwned + Send + Sync;
@@ -86,6 +89,23 @@ pub trait LongTool: Send + Sync + 'static {
     ///
     /// When too little came of it to call it a success.
     fn answer(&self, work: &Work<Self::Arguments>, pieces: &[JobItem]) -> Result<Value, Problem>;
+}
+
+/// What was kept of the only piece of a job.
+///
+/// # Errors
+///
+/// When the piece was given up, which is our fault: a tool that has one piece and a way to do
+/// without its provider does not give it up.
+pub fn only_piece(pieces: &[JobItem]) -> Result<Value, Problem> {
+    let piece = pieces.first();
+    if let Some(result) = piece.and_then(|piece| piece.result.as_ref()) {
+        return serde_json::from_str(result.get()).map_err(Problem::internal);
+    }
+    let error = piece.and_then(|piece| piece.error.clone());
+    Err(Problem::internal(
+        error.unwrap_or_else(|| "no piece".to_owned()),
+    ))
 }
 
 /// What a job is about.

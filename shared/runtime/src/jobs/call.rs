@@ -57,6 +57,7 @@ type Run = dyn Fn(Arc<App>, Uuid) -> BoxFuture<'static, Result<Outcome, Problem>
 #[derive(Clone)]
 pub(crate) struct Registered {
     pub(crate) name: &'static str,
+    replaces: bool,
     app: Arc<App>,
     read: Arc<Reader>,
     run: Arc<Run>,
@@ -87,6 +88,7 @@ impl Registered {
         };
         Self {
             name: T::NAME,
+            replaces: T::REPLACES,
             app: Arc::clone(app),
             read: Arc::new(read),
             run: Arc::new(run),
@@ -173,6 +175,7 @@ impl Registered {
             arguments: &arguments,
             answer_stays: ANSWER_STAYS,
             failure_stays: FAILURE_STAYS,
+            replaces: self.replaces,
         };
         let enqueued = tenant.enqueue_job(&new).await?;
         let default_limit = self.app.config().monthly_tool_call_limit.into();

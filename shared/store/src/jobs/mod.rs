@@ -76,6 +76,9 @@ pub struct NewJob<'a> {
     /// How long the problem of one that failed is: it has to be learnt by who stopped waiting
     /// before, and then a further call is a further try.
     pub failure_stays: Duration,
+    /// Whether what it does replaces what jobs of this tool did for the article before: then an
+    /// answer is given again only while no other of them has ended since.
+    pub replaces: bool,
 }
 
 /// What became of a request for a job.

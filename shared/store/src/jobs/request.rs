@@ -88,13 +88,18 @@ impl Tenant {
              SELECT id FROM jobs
               WHERE user_id = $1 AND dedupe_key = $2
                 AND (state IN ('queued', 'running')
-                     OR (state = 'succeeded' AND finished_at > now() - make_interval(secs => $3))
+                     OR (state = 'succeeded' AND finished_at > now() - make_interval(secs => $3)
+                         AND NOT ($5 AND EXISTS (
+                           SELECT 1 FROM jobs since
+                            WHERE since.user_id = $1 AND since.article_id = jobs.article_id AND since.tool = jobs.tool
+                              AND since.state = 'succeeded' AND since.finished_at > jobs.finished_at)))
                      OR (state = 'failed' AND finished_at > now() - make_interval(secs => $4)))
               ORDER BY finished_at DESC NULLS FIRST LIMIT 1",
             user,
             &job.dedupe_key,
             job.answer_stays.as_secs_f64(),
             job.failure_stays.as_secs_f64(),
+            job.replaces,
         )
         .fetch_optional(connection)
         .await?;

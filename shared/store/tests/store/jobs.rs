@@ -31,6 +31,7 @@ async fn enqueue(store: &Store, user: &UserId, article: Uuid, key: u8) -> Result
         arguments: &arguments,
         answer_stays: Duration::from_mins(10),
         failure_stays: Duration::from_mins(1),
+        replaces: false,
     };
     within(store, user, async |tenant| tenant.enqueue_job(&job).await).await
 }

@@ -267,4 +267,3 @@ async fn sources_are_held_by_one_at_a_time_and_only_those_of_one_article() {
     first.commit().await.unwrap();
     waiting.await.unwrap().unwrap();
 }
-
