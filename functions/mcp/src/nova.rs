@@ -16,6 +16,12 @@ const FUNCTIONS: &[Function] = &[
     articles::FUNCTION,
     create_research_file::FUNCTION,
     extract_guidelines_urls::FUNCTION,
+    generate_next_queries::FUNCTION,
+    process_github_urls::FUNCTION,
+    scrape_and_clean_other_urls::FUNCTION,
+    scrape_research_urls::FUNCTION,
+    select_research_sources_to_keep::FUNCTION,
+    select_research_sources_to_scrape::FUNCTION,
     upload_article_guideline::FUNCTION,
     usage::FUNCTION,
 ];

@@ -90,13 +90,26 @@ impl Blobs {
     /// # Errors
     /// As for [`Blobs::read`].
     pub fn read_whole<'a>(&'a self, blob: &'a BlobRef) -> BoxFuture<'a, Result<Vec<u8>, Error>> {
+        self.read_up_to(blob, u64::MAX)
+    }
+
+    /// Reads no more than so many bytes of a blob's beginning into memory.
+    ///
+    /// # Errors
+    /// As for [`Blobs::read`].
+    pub fn read_up_to<'a>(
+        &'a self,
+        blob: &'a BlobRef,
+        most: u64,
+    ) -> BoxFuture<'a, Result<Vec<u8>, Error>> {
         Box::pin(async move {
-            let mut content = self.read(blob, None).await?.stream;
-            let mut whole = Vec::new();
+            let range = (blob.size > most).then_some(0..most);
+            let mut content = self.read(blob, range).await?.stream;
+            let mut bytes = Vec::new();
             while let Some(piece) = content.try_next().await? {
-                whole.extend_from_slice(&piece);
+                bytes.extend_from_slice(&piece);
             }
-            Ok(whole)
+            Ok(bytes)
         })
     }
 }

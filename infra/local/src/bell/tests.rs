@@ -61,6 +61,7 @@ impl Setup {
             arguments: &to_raw_value(&serde_json::json!({})).unwrap(),
             answer_stays: Duration::ZERO,
             failure_stays: Duration::ZERO,
+            replaces: false,
         };
         tenant.enqueue_job(&job).await.unwrap();
         tenant.commit().await.unwrap();

@@ -49,6 +49,9 @@ fn cases() -> Vec<Case> {
     let scrape_research = "/tools/scrape_research_urls";
     let create = "/tools/create_research_file";
     let github = "/tools/process_github_urls";
+    let queries = "/tools/generate_next_queries";
+    let keep = "/tools/select_research_sources_to_keep";
+    let choose = "/tools/select_research_sources_to_scrape";
     let download = "/download_research?article_guideline_id={article}";
     vec![
         case(get.clone(), upload, upload, RUN, false, ""),
@@ -69,6 +72,9 @@ fn cases() -> Vec<Case> {
             TOOL,
         ),
         case(post.clone(), create, create, RUN, true, TOOL),
+        case(post.clone(), queries, queries, RUN, true, TOOL),
+        case(post.clone(), keep, keep, RUN, true, TOOL),
+        case(post.clone(), choose, choose, RUN, true, TOOL),
         case(get.clone(), "/download_research", download, READ, true, ""),
         case(get.clone(), "/articles", "/articles", READ, false, ""),
         case(

@@ -16,6 +16,7 @@ mod mcp;
 mod processes;
 mod scrape_other_urls;
 mod scrape_research_urls;
+mod selection;
 mod streaming;
 mod system;
 mod walk;

@@ -24,8 +24,8 @@ async fn found(system: &System, article: Uuid, urls: &[(&str, Option<i64>)]) {
         .execute(&pool)
         .await
         .unwrap();
-    let source = "INSERT INTO research_sources (article_id, source_no, user_id, query_id, url, answer, selected, scrape_rank)
-                  VALUES ($1, $2, 'alice', $3, $4, 'An answer.', true, $5)";
+    let source = "INSERT INTO research_sources (article_id, source_no, user_id, query_id, url, identity, answer, selected, scrape_rank)
+                  VALUES ($1, $2, 'alice', $3, $4, $4, 'An answer.', true, $5)";
     for ((url, rank), number) in urls.iter().zip(1_i64..) {
         let source = sqlx::query(source)
             .bind(article)

@@ -9,6 +9,8 @@ use crate::outline::Outline;
 const LAMBDA: f64 = 0.7;
 /// Sources of one publisher that are kept.
 const OF_A_PUBLISHER: usize = 3;
+/// Of which so many are read in full before others have their turn.
+const OF_A_PUBLISHER_IN_FULL: usize = 2;
 /// A source that scores less is not worth a reader's time.
 const MIN_SCORE: f64 = 0.35;
 /// One that fits no section better is about something else, whoever wrote it.
@@ -79,6 +81,25 @@ pub fn choose(outline: &Outline, cited: &[String], candidates: &[Candidate]) -> 
             standing,
         })
         .collect()
+}
+
+/// Up to `count` of ranked sources, in their order, but a third one of a publisher only after all
+/// that are the first or second of theirs.
+pub fn most_diverse(choices: &[Choice], count: usize) -> Vec<&Choice> {
+    let mut of_publisher: HashMap<&str, usize> = HashMap::new();
+    let (mut first, mut further) = (Vec::new(), Vec::new());
+    for choice in choices {
+        let seen = of_publisher.entry(&choice.scored.publisher).or_default();
+        *seen += 1;
+        if *seen <= OF_A_PUBLISHER_IN_FULL {
+            first.push(choice);
+        } else {
+            further.push(choice);
+        }
+    }
+    first.append(&mut further);
+    first.truncate(count);
+    first
 }
 
 /// Sources by their marginal score, each with the one before it that it resembles most.

@@ -20,7 +20,7 @@ use crate::{
     text::{Field, Fingerprint, Index},
 };
 
-pub use self::choice::{Choice, Standing, choose};
+pub use self::choice::{Choice, Standing, choose, most_diverse};
 use self::publisher::publisher;
 
 /// Title and address, answers, questions. A question is the same for all its sources, and says

@@ -1,0 +1,211 @@
+//! Proposes the next questions: what the guideline asks, and what is covered least so far.
+//!
+//! What is stored is read, measured against the guideline's sections, and asked about from the
+//! sides that were not asked about before ([`nova_research::questions`]); no provider is needed for
+//! it. Nothing is written: who calls chooses among the questions and has them answered.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use nova_blobs::Blobs;
+use nova_research::{
+    coverage::{Covered, Library, Text},
+    guideline::{Guideline, MAX_GUIDELINE_BYTES},
+    outline::Outline,
+    questions::{Asked, Question, propose},
+};
+use nova_runtime::{
+    App, ConfigError, Function, Problem, Routes,
+    jobs::{Failure, LongTool, Work, only_piece},
+};
+use nova_store::{Article, JobItem, Source, Tenant};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+
+/// The function.
+pub const FUNCTION: Function = Function::service(
+    "generate_next_queries",
+    "Proposes the questions for the next round of research.",
+    set_up,
+)
+.with_database();
+
+const USUAL: i64 = 5;
+const MOST: i64 = 20;
+/// So much is read of everything that is stored, in bytes; each text gets its share.
+const LIBRARY_BYTES: u64 = 24 << 20;
+/// And so much of a text at most: what it is about is told by then.
+const TEXT_BYTES: u64 = 512 << 10;
+
+fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
+    let tool = GenerateNextQueries {
+        blobs: Blobs::from_app(app)?,
+    };
+    Ok(Routes::new().long_tool(app, tool))
+}
+
+struct GenerateNextQueries {
+    blobs: Blobs,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    #[serde(default = "usual")]
+    n_queries: i64,
+}
+
+const fn usual() -> i64 {
+    USUAL
+}
+
+/// What came of it; the answer's fields in the order in which users know them.
+#[derive(Serialize)]
+struct Answer {
+    status: &'static str,
+    queries_count: usize,
+    /// Pairs of a question and why it should be asked.
+    queries: Vec<(String, String)>,
+    /// How the sections of the guideline are covered by what is stored.
+    coverage: Vec<Covered>,
+    /// How the questions were found.
+    method: &'static str,
+    message: String,
+}
+
+impl LongTool for GenerateNextQueries {
+    const NAME: &'static str = "generate_next_queries";
+    type Arguments = Arguments;
+    type Paid = Answer;
+
+    fn check(&self, arguments: &Arguments) -> Result<(), Problem> {
+        match arguments.n_queries {
+            1..=MOST => Ok(()),
+            other => {
+                let detail = format!("must be a whole number from 1 to {MOST}; it is {other}");
+                Err(Problem::bad_field("n_queries", detail))
+            }
+        }
+    }
+
+    fn revision<'a>(
+        &'a self,
+        tenant: &'a mut Tenant,
+        article: &'a Article,
+    ) -> BoxFuture<'a, Result<String, Problem>> {
+        Box::pin(async move {
+            let sources = tenant.document_sources(article.id).await?;
+            let asked = tenant.research_questions(article.id).await?;
+            let stored: Vec<(_, _)> = sources.iter().map(|it| (it.id, it.updated_at)).collect();
+            Ok(format!("{stored:?} {asked:?}"))
+        })
+    }
+
+    fn pieces<'a>(&'a self, _: &'a Work<Arguments>) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
+        Box::pin(async { Ok(vec!["questions".to_owned()]) })
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        work: &'a Work<Arguments>,
+        _piece: &'a str,
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
+        Box::pin(async move { self.answer_to(work).await.map_err(Failure::Job) })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        _: &'a Work<Arguments>,
+        _: &'a mut Tenant,
+        _: &'a JobItem,
+        paid: &'a Answer,
+    ) -> BoxFuture<'a, Result<Value, Problem>> {
+        Box::pin(async move { serde_json::to_value(paid).map_err(Problem::internal) })
+    }
+
+    fn answer(&self, _: &Work<Arguments>, pieces: &[JobItem]) -> Result<Value, Problem> {
+        only_piece(pieces)
+    }
+}
+
+impl GenerateNextQueries {
+    async fn answer_to(&self, work: &Work<Arguments>) -> Result<Answer, Problem> {
+        let article = work.article.id;
+        let mut tenant = work.app.tenant(&work.user).await?;
+        let sources = tenant.document_sources(article).await?;
+        let found = tenant.research_sources(article).await?;
+        let asked = tenant.research_questions(article).await?;
+        tenant.commit().await?;
+
+        let guideline = &work.article.guideline;
+        let guideline = self
+            .blobs
+            .read_up_to(guideline, MAX_GUIDELINE_BYTES as u64)
+            .await?;
+        let guideline = Guideline::parse(guideline).map_err(Problem::internal)?;
+        let mut texts = self.stored(sources).await?;
+        texts.extend(found.into_iter().map(|source| Text {
+            title: source.url,
+            body: source.answers.join("\n\n"),
+        }));
+        let wanted = usize::try_from(work.arguments.n_queries).map_err(Problem::internal)?;
+        let think = move || think(&guideline, texts, &asked, wanted);
+        spawn_blocking(think).await.map_err(Problem::internal)
+    }
+
+    /// The stored texts, or their beginnings, so that all of them together fit.
+    async fn stored(&self, sources: Vec<Source>) -> Result<Vec<Text>, Problem> {
+        let share = LIBRARY_BYTES / sources.len().max(1) as u64;
+        let mut texts = Vec::with_capacity(sources.len());
+        for source in sources {
+            let bytes = self
+                .blobs
+                .read_up_to(&source.blob, share.min(TEXT_BYTES))
+                .await?;
+            texts.push(Text {
+                title: source.title,
+                // A beginning may end inside of a letter.
+                body: String::from_utf8_lossy(&bytes).into_owned(),
+            });
+        }
+        Ok(texts)
+    }
+}
+
+fn think(guideline: &Guideline, texts: Vec<Text>, asked: &[String], wanted: usize) -> Answer {
+    let outline = Outline::of(guideline);
+    let mut library = Library::new();
+    for text in texts {
+        library.add(text);
+    }
+    let coverage = library.coverage(&outline);
+    let mut asked = Asked::new(asked.iter().map(String::as_str));
+    let proposed = propose(&outline, &coverage, &mut asked, wanted);
+    Answer::new(proposed, coverage, wanted)
+}
+
+impl Answer {
+    fn new(proposed: Vec<Question>, coverage: Vec<Covered>, wanted: usize) -> Self {
+        let count = proposed.len();
+        let fewer = match wanted - count {
+            0 => String::new(),
+            _ => format!(" The guideline gives no more that were not asked; {wanted} were wanted."),
+        };
+        let message = format!(
+            "Proposed {count} questions from the guideline and from what is covered least, without a \
+             language model.{fewer} Give those you choose to run_perplexity_research."
+        );
+        Self {
+            status: "success",
+            queries_count: count,
+            queries: proposed
+                .into_iter()
+                .map(|it| (it.question, it.reason))
+                .collect(),
+            coverage,
+            method: "deterministic",
+            message,
+        }
+    }
+}

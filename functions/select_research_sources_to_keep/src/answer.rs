@@ -1,0 +1,67 @@
+//! What the caller reads of a choice.
+
+use serde::Serialize;
+
+/// The result object; its first three fields and the last are those that users know.
+#[derive(Serialize)]
+pub(crate) struct Answer {
+    status: &'static str,
+    sources_selected_count: usize,
+    /// By number.
+    pub(crate) selected_source_ids: Vec<i64>,
+    /// Every source with what became of it, the best first.
+    reasons: Vec<Judged>,
+    /// How the choice was made.
+    method: &'static str,
+    /// Who made it.
+    decided_by: &'static str,
+    message: String,
+}
+
+/// A source that was judged.
+#[derive(Serialize)]
+pub(crate) struct Judged {
+    pub(crate) source: i64,
+    pub(crate) url: String,
+    pub(crate) kept: bool,
+    /// In one sentence.
+    pub(crate) reason: String,
+    #[serde(skip)]
+    pub(crate) by_caller: bool,
+}
+
+impl Answer {
+    pub(crate) fn new(judged: Vec<Judged>) -> Self {
+        let mut kept: Vec<i64> = judged
+            .iter()
+            .filter(|it| it.kept)
+            .map(|it| it.source)
+            .collect();
+        kept.sort_unstable();
+        let overruled = judged.iter().filter(|it| it.by_caller).count();
+        let by_caller = match overruled {
+            0 => String::new(),
+            count => format!(" {count} of them as you said."),
+        };
+        let none = if kept.is_empty() {
+            " The document will have none of them."
+        } else {
+            ""
+        };
+        let message = format!(
+            "Kept {} of {} sources, ranked by relevance, authority, freshness and substance without a \
+             language model.{by_caller}{none} `reasons` says why; `keep` and `drop` overrule it.",
+            kept.len(),
+            judged.len()
+        );
+        Self {
+            status: "success",
+            sources_selected_count: kept.len(),
+            selected_source_ids: kept,
+            reasons: judged,
+            method: "deterministic",
+            decided_by: "ranking",
+            message,
+        }
+    }
+}
