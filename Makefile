@@ -20,7 +20,7 @@ STATE := $(or $(NOVA_STATE),.nova)
 
 ##@ Use it
 
-run demo: export PORT := $(PORT)
+run: export PORT := $(PORT)
 
 run: postgres ## Build and run the local cloud until Ctrl-C (PORT=8080 PROCESSES=1 PROFILE=release)
 	@cargo build --profile $(PROFILE) $(if $(filter 0,$(PROCESSES)),--package nova-local,--workspace --bins)
@@ -34,8 +34,9 @@ token: $(NOVA_LOCAL) ## Print an access token (USER=alice SCOPE=admin)
 database-url: $(NOVA_LOCAL) ## Print the URL of the running local database
 	@exec $(NOVA_LOCAL) database-url
 
-demo: ## Upload, extract, compile and download with curl, against a running `make run`
-	@exec $(TOOLS)/demo
+demo: postgres ## Run the whole workflow with stand-ins for the providers; no keys, nothing kept
+	@cargo build --profile $(PROFILE) --package nova-local --quiet
+	@exec $(NOVA_LOCAL) demo --folder $(TARGET)/demo
 
 clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 	@! $(NOVA_LOCAL) database-url >/dev/null 2>&1 || { echo 'It is running: stop `make run` first.' >&2; exit 1; }

@@ -1,4 +1,4 @@
-//! The command line: `run`, `token`, `database-url`.
+//! The command line: `run`, `demo`, `token`, `database-url`.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -13,6 +13,7 @@ use nova_testkit::{
 
 use crate::{
     database::DATABASE,
+    demo,
     local::{Local, Parts, issuer},
     state::{Running, State},
 };
@@ -22,6 +23,7 @@ The whole of Nova on this machine; never deployed.
 
 Usage:
   nova-local run [--port PORT] [--processes]      start everything; Ctrl-C stops it
+  nova-local demo [--folder FOLDER]               the workflow with stand-ins for the providers
   nova-local token --user NAME [--scope SCOPES]   print a token for the running system
   nova-local database-url                         print the running database's address
   nova-local --help
@@ -30,20 +32,21 @@ State is kept in .nova/ (NOVA_STATE names another folder). SCOPES are separated 
 or spaces; without --scope they are research:read and research:run; admin opens the reports.
 Settings of the functions (MONTHLY_TOOL_CALL_LIMIT, LOG_LEVEL, …) are passed on.";
 
-/// Settings of this machine's environment that the functions get as they are.
-const PASSED_ON: [&str; 12] = [
-    "MONTHLY_TOOL_CALL_LIMIT",
-    "LOG_LEVEL",
-    "LOG_FORMAT",
-    "DB_POOL_MAX",
-    "DB_ACQUIRE_TIMEOUT_SECONDS",
-    "GOOGLE_API_KEY",
-    "OPENAI_API_KEY",
-    "PPLX_API_KEY",
-    "FIRECRAWL_API_KEY",
-    "GITHUB_TOKEN",
-    "SERVER_URL",
-    "OIDC_AUDIENCE",
+/// Settings that this program makes itself, or that are about itself. All others of the
+/// environment the functions get as they are.
+const OWN: [&str; 12] = [
+    "BLOB_BUCKET",
+    "CLOUD_SQL_INSTANCE",
+    "CLOUD_RUN_JOB",
+    "DATABASE_URL",
+    "DB_USER",
+    "DB_PASS",
+    "DESCOPE_PROJECT_ID",
+    "NOVA_STATE",
+    "OIDC_ISSUER",
+    "OIDC_JWKS_URL",
+    "PORT",
+    "STORAGE_EMULATOR_HOST",
 ];
 
 /// Long enough for a day's work with one token in the shell.
@@ -51,6 +54,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 
 enum Command {
     Run { port: Option<u16>, processes: bool },
+    Demo { folder: PathBuf },
     Token { user: String, scopes: String },
     DatabaseUrl,
     Help,
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Token { user, scopes } => token(&state, &user, &scopes),
         Command::DatabaseUrl => database_url(&state),
         Command::Run { port, processes } => run(&environment, &state, port, processes),
+        Command::Demo { folder } => demonstrate(&environment, &folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,6 +87,7 @@ pub fn main() -> ExitCode {
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command> {
     let command = arguments.next();
     let (mut port, mut processes, mut user, mut scopes) = (None, false, None, None);
+    let mut folder = None;
     while let Some(argument) = arguments.next() {
         let mut value = || {
             arguments
@@ -91,6 +97,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command> {
         match argument.as_str() {
             "--port" => port = Some(value()?.parse().context("--port: a port number")?),
             "--processes" => processes = true,
+            "--folder" => folder = Some(PathBuf::from(value()?)),
             "--user" => user = Some(value()?),
             "--scope" => scopes = Some(value()?.replace(',', " ")),
             "--help" | "-h" => return Ok(Command::Help),
@@ -99,6 +106,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command> {
     }
     Ok(match command.as_deref() {
         Some("run") => Command::Run { port, processes },
+        Some("demo") => Command::Demo {
+            folder: folder.unwrap_or_else(|| "target/demo".into()),
+        },
         Some("token") => Command::Token {
             user: user.context("whose token? nova-local token --user NAME")?,
             scopes: scopes.unwrap_or_else(|| "research:read research:run".to_owned()),
@@ -144,6 +154,17 @@ fn run(
     )));
     runtime.shutdown_timeout(Duration::from_secs(1));
     ran
+}
+
+fn demonstrate(environment: &Environment, folder: &std::path::Path) -> Result<()> {
+    refuse_on_cloud_run(environment.get("K_SERVICE"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let demo = Box::pin(demo::run(folder, &|text| say(text)));
+    let ran = runtime.block_on(demo);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ran.map(drop)
 }
 
 async fn serve_until_stopped(
@@ -204,10 +225,7 @@ async fn start(
         issuer_key: Some(state.issuer_key()),
         port,
         processes,
-        settings: PASSED_ON
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?.to_owned())))
-            .collect(),
+        settings: environment.without(&OWN).into(),
     })
     .await?;
     state.announce(&Running {

@@ -16,6 +16,7 @@ pub mod manifest;
 
 mod bell;
 mod database;
+mod demo;
 mod processes;
 mod state;
 

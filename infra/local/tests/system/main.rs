@@ -7,6 +7,7 @@ mod articles;
 mod browser;
 mod cloud_sql;
 mod crash;
+mod demo;
 mod download;
 mod github;
 mod limits;

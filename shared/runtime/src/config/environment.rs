@@ -36,6 +36,14 @@ impl Environment {
         self
     }
 
+    /// This environment without some of its variables.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Self {
+        let mut rest = self.clone();
+        rest.0.retain(|name, _| !names.contains(&name.as_str()));
+        rest
+    }
+
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader {
             environment: self,
@@ -51,6 +59,12 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
                 .into_iter()
                 .map(|(key, value)| (key.to_owned(), value.to_owned())),
         )
+    }
+}
+
+impl From<Environment> for BTreeMap<String, String> {
+    fn from(environment: Environment) -> Self {
+        environment.0
     }
 }
 
