@@ -26,7 +26,7 @@ async fn the_demo_goes_from_a_guideline_to_the_document_and_tells_each_step() {
     let document = std::fs::read_to_string(folder.join("research.md")).unwrap();
     for words in [
         "# Research",
-        "How agents remember",
+        "Agents keep what they learnt",
         "def remember(store, text)",
     ] {
         assert!(document.contains(words), "{words}: {document}");
