@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use nova_store::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Settled, Settlement, Tenant};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::{
@@ -190,7 +190,14 @@ impl<T: LongTool> Worker<'_, T> {
             .filter(|piece| std::future::ready(piece.state == ItemState::Pending))
             .map(|piece| self.piece(&work, piece))
             .buffer_unordered(self.tool.at_once(&work.arguments))
-            .try_for_each(|()| std::future::ready(Ok(())))
+            // When one of them says that none can be had, those that are being fetched are paid for
+            // all the same: they are waited for and kept, and no other is begun.
+            .fold(Ok(()), |first: Result<(), Stop>, done| {
+                if done.is_err() {
+                    self.resting.store(true, Ordering::Relaxed);
+                }
+                std::future::ready(first.and(done))
+            })
             .await?;
         let mut tenant = self.tenant().await?;
         let pieces = tenant.job_items(self.job.id).await?;

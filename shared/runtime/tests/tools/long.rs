@@ -80,6 +80,7 @@ impl Provider {
                 });
             }
             "gone" => return Err(Failure::Never("HTTP 404".to_owned())),
+            "slow" => sleep(Duration::from_millis(300)).await,
             "defect" => panic!("on purpose"),
             "no-key" => {
                 return Err(Failure::Job(Problem::new(
@@ -453,6 +454,19 @@ async fn a_provider_that_is_not_configured_is_told_and_one_that_is_down_is_tried
         1,
         "our fault is given back"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_paid_for_is_kept_when_another_piece_ends_the_job() {
+    let setup = Setup::new(Arc::default()).await;
+    let (status, answer) = setup.done(&["slow", "no-key", "a", "b"]).await;
+    assert_eq!(
+        (status, &answer["detail"]),
+        (409, &json!("Set PROVIDER_KEY."))
+    );
+    let paid = BTreeMap::from([("slow".to_owned(), 1)]);
+    assert_eq!(setup.provider.paid(), paid, "and no other was begun");
+    assert_eq!(setup.kept_charged_jobs().await, (1, 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
