@@ -18,7 +18,6 @@ use tokio::time::Instant;
 
 use crate::{
     caller::Caller,
-    catalogue,
     nova::{Ask, Nova},
     own_tools, resources, tasks,
 };
@@ -40,7 +39,7 @@ pub(crate) async fn call(
 ) -> Result<CallToolResponse, ErrorData> {
     let caller = Caller::of(context)?;
     let name = request.name.as_ref();
-    if catalogue::find(name).is_none() {
+    if !nova.offers(name) {
         return Err(ErrorData::invalid_params(
             format!("There is no tool {name:?}; `tools/list` names them."),
             None,
@@ -93,14 +92,6 @@ struct Step<'a> {
 impl Step<'_> {
     /// Asks, and asks again with the same arguments while the job runs, which attaches to it.
     async fn run(&self) -> Result<Stage, Problem> {
-        if !self.nova.has_tool(self.name) {
-            return Err(Problem::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "not-offered",
-                "Not offered",
-                "This deployment does not offer that tool.",
-            ));
-        }
         let follows_tasks = self
             .context
             .client_capabilities()

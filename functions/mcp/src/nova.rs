@@ -9,7 +9,7 @@ use nova_blobs::Blobs;
 use nova_runtime::{App, ConfigError, Function, Problem, Routes, body::full};
 use serde_json::Value;
 
-use crate::caller::Caller;
+use crate::{caller::Caller, own_tools};
 
 /// The functions whose routes agents reach.
 const FUNCTIONS: &[Function] = &[
@@ -86,10 +86,11 @@ impl Nova {
         })
     }
 
-    /// Whether there is a tool of this name among the functions.
-    pub(crate) fn has_tool(&self, name: &str) -> bool {
-        let path = format!("/tools/{name}");
-        self.routes.list().iter().any(|route| route.path == path)
+    /// Whether a tool is there: a step of the workflow is, when a function of this build does it.
+    pub(crate) fn offers(&self, tool: &str) -> bool {
+        let path = format!("/tools/{tool}");
+        own_tools::NAMES.contains(&tool)
+            || self.routes.list().iter().any(|route| route.path == path)
     }
 
     /// Asks in the caller's name; the status and the JSON of the answer.

@@ -8,6 +8,15 @@ use crate::nova::Ask;
 
 type Arguments = Map<String, Value>;
 
+/// All of them.
+pub(crate) const NAMES: [&str; 5] = [
+    "upload_article_guideline",
+    "list_articles",
+    "get_article",
+    "delete_article",
+    "get_usage",
+];
+
 /// The request that a tool stands for; `None` for the steps of the workflow.
 pub(crate) fn request(tool: &str, arguments: &Arguments) -> Option<Result<Ask, Problem>> {
     Some(match tool {

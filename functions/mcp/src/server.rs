@@ -70,14 +70,17 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = catalogue::TOOLS_IN_ORDER.clone();
-        Ok(ListToolsResult::with_all_items(tools)
+        let tools = catalogue::TOOLS_IN_ORDER.iter();
+        let tools = tools.filter(|tool| self.nova.offers(&tool.name)).cloned();
+        Ok(ListToolsResult::with_all_items(tools.collect())
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Public))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        catalogue::find(name).cloned()
+        catalogue::find(name)
+            .filter(|tool| self.nova.offers(&tool.name))
+            .cloned()
     }
 
     async fn call_tool(

@@ -179,3 +179,32 @@ fn every_crate_is_described_kept_private_and_linted() {
     }
     assert_none(&findings);
 }
+
+#[test]
+fn agents_reach_every_tool_that_there_is() {
+    let nova = read("functions/mcp/src/nova.rs");
+    let tools: serde_json::Value =
+        serde_json::from_str(&read("functions/mcp/assets/tools.json")).expect("JSON");
+    let told: BTreeSet<&str> = tools
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|tool| tool["name"].as_str())
+        .collect();
+    let manifest = Manifest::read();
+    let mut findings = Vec::new();
+    for (name, entry) in manifest.entries() {
+        let offers = entry.routes.iter();
+        for tool in offers.filter_map(|route| route.strip_prefix("/tools/")) {
+            if !nova.contains(&format!("{name}::FUNCTION")) {
+                findings.push(format!("functions/mcp/src/nova.rs does not serve {name}"));
+            }
+            if !told.contains(tool) {
+                findings.push(format!(
+                    "functions/mcp/assets/tools.json does not tell of {tool}"
+                ));
+            }
+        }
+    }
+    assert_none(&findings);
+}
