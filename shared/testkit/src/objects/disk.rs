@@ -199,7 +199,9 @@ impl Disk {
         self.check_bucket(&new.bucket)?;
         check_object(&new.name)?;
         let arrived = arrived.close(self.durable).await?;
-        if !self.durable && arrived.size <= TINY_BYTES {
+        // What was begun on the disk and cut off may still be under way there, on another thread:
+        // that goes the longer way, behind it.
+        if !self.durable && !arrived.on_disk && arrived.size <= TINY_BYTES {
             return self.keep_blocking(&arrived, new, conditions);
         }
         let disk = Arc::clone(self);
