@@ -7,10 +7,12 @@
 //!
 //! | Module | Who |
 //! | --- | --- |
+//! | [`engines`] | search engines that list results: Tavily, `SearXNG` |
 //! | [`firecrawl`] | reads pages (`POST /v2/scrape`) |
 //! | [`github`] | code: archives, files, gists; not paid, but limited |
 //! | [`google`] | answers with text or JSON (`generateContent`, Gemini API and Vertex AI) |
 //! | [`openai`] | answers with text or JSON (`chat/completions`, as OpenAI and many others speak it) |
+//! | [`perplexity`] | searches, and answers with citations |
 //! | [`site`] | a site of the web, which is not paid |
 //!
 //! A further one is a function from [`Received`] to [`Answer`]:
@@ -28,10 +30,12 @@
 //! # Ok(()) }
 //! ```
 
+pub mod engines;
 pub mod firecrawl;
 pub mod github;
 pub mod google;
 pub mod openai;
+pub mod perplexity;
 pub mod site;
 
 mod answer;

@@ -1,0 +1,142 @@
+//! Search engines that list results and nothing else: Tavily (`POST /search`) and `SearXNG`
+//! (`GET /search?format=json`).
+//!
+//! A search costs two credits at Tavily (`search_depth` advanced), and nothing at one's own `SearXNG`;
+//! both are written down, so that it is seen how often they were asked.
+
+use std::{
+    io,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::{Answer, Received, StandIn};
+
+/// The key that Tavily knows.
+pub const KEY: &str = "tvly-test";
+
+/// One of the two, on loopback.
+#[derive(Clone)]
+pub struct Engine {
+    stand_in: StandIn,
+    known: Arc<Known>,
+}
+
+/// What is answered to questions that mention something.
+type Known = Mutex<Vec<(String, Value)>>;
+
+impl Engine {
+    /// A Tavily.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port.
+    pub async fn tavily() -> io::Result<Self> {
+        Self::start(tavily).await
+    }
+
+    /// A `SearXNG` whose settings allow JSON.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port.
+    pub async fn searxng() -> io::Result<Self> {
+        Self::start(searxng).await
+    }
+
+    async fn start(answer: fn(&Received, &Known) -> Answer) -> io::Result<Self> {
+        let known = Arc::<Known>::default();
+        let told = Arc::clone(&known);
+        let stand_in = StandIn::start(move |received| answer(received, &told));
+        Ok(Self {
+            stand_in: stand_in.await?,
+            known,
+        })
+    }
+
+    /// Answers questions that mention this with this body.
+    pub fn answers(&self, mention: impl Into<String>, body: Value) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push((mention.into(), body));
+    }
+}
+
+impl Deref for Engine {
+    type Target = StandIn;
+
+    fn deref(&self) -> &StandIn {
+        &self.stand_in
+    }
+}
+
+fn tavily(received: &Received, known: &Known) -> Answer {
+    if received.path() != "/search" || received.method != "POST" {
+        return Answer::json(404, &json!({"detail": "Not Found"}));
+    }
+    if received.bearer() != Some(KEY) {
+        let error = "Unauthorized: missing or invalid API key.";
+        return Answer::json(401, &json!({"detail": {"error": error}}));
+    }
+    let arguments = received.json();
+    let question = arguments["query"].as_str().unwrap_or_default();
+    if question.is_empty() || question.chars().count() > 400 {
+        let error = "Query is too long. Max query length is 400 characters.";
+        return Answer::json(400, &json!({"detail": {"error": error}}));
+    }
+    let usual = || {
+        json!({
+            "query": question, "answer": null, "images": [], "response_time": 0.1, "request_id": "stand-in",
+            "results": results(question), "usage": {"credits": 2},
+        })
+    };
+    Answer::json(200, &told(known, question).unwrap_or_else(usual)).paid(question, 2)
+}
+
+fn searxng(received: &Received, known: &Known) -> Answer {
+    let query = received.uri.query().unwrap_or_default();
+    let value = |name: &str| {
+        let mut fields = form_urlencoded::parse(query.as_bytes());
+        fields.find(|(key, _)| key == name).map(|(_, value)| value)
+    };
+    if received.path() != "/search" {
+        return Answer::new(404, "text/html", "<h1>Page not found</h1>");
+    }
+    if value("format").as_deref() != Some("json") {
+        return Answer::new(200, "text/html", "<html><h1>SearXNG</h1></html>");
+    }
+    let question = value("q").unwrap_or_default();
+    let usual = || {
+        json!({
+            "query": question, "number_of_results": 0, "results": results(&question),
+            "answers": [], "suggestions": [], "unresponsive_engines": [],
+        })
+    };
+    Answer::json(200, &told(known, &question).unwrap_or_else(usual)).paid(question, 0)
+}
+
+fn told(known: &Known, question: &str) -> Option<Value> {
+    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, body) = known
+        .iter()
+        .find(|(mention, _)| question.contains(mention))?;
+    Some(body.clone())
+}
+
+/// Two results, with the fields of both.
+fn results(question: &str) -> [Value; 2] {
+    let word: String = question
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect();
+    [1, 2].map(|number| {
+        let url = format!("https://engine.example.com/{word}/{number}");
+        json!({
+            "title": format!("Title of {url}"), "content": format!("What {url} says to: {question}"),
+            "url": url, "score": 0.9, "engine": "stand-in", "publishedDate": "2026-03-01T00:00:00",
+        })
+    })
+}
