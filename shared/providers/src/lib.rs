@@ -16,6 +16,7 @@ mod google;
 pub mod llm;
 #[cfg(feature = "pages")]
 pub mod scrape;
+pub mod search;
 
 pub use self::{
     api::{Api, Credentials},

@@ -21,8 +21,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
-
 use crate::identity::identity;
 use crate::url::{Refusal, SourceUrl};
 
@@ -77,8 +75,7 @@ pub struct Finding {
 }
 
 /// Why a hit was left out.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum LeftOut {
     /// Its URL cannot be read, or is not one of the web.
     InvalidUrl,
@@ -96,6 +93,23 @@ pub enum LeftOut {
     DeadRedirect,
     /// There were [`MAX_SOURCES`] before it.
     TooMany,
+}
+
+impl LeftOut {
+    /// The reason as a word that stays the same.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidUrl => "invalid_url",
+            Self::CredentialsInUrl => "credentials_in_url",
+            Self::PrivateAddress => "private_address",
+            Self::NotAVideo => "not_a_video",
+            Self::NoPassage => "no_passage",
+            Self::UnknownSource => "unknown_source",
+            Self::DeadRedirect => "dead_redirect",
+            Self::TooMany => "too_many",
+        }
+    }
 }
 
 impl From<Refusal> for LeftOut {

@@ -12,6 +12,7 @@
 //! - `page`: web pages, PDF documents, feeds and files as Markdown (feature `pages`; PDF needs
 //!   `pdf` as well).
 //! - [`prompt`]: what others wrote, fenced in for a language model.
+//! - [`query`]: a question for a search.
 //! - [`questions`]: what to ask next, without a language model.
 //! - [`ranking`]: which found sources are worth keeping, without a language model.
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
@@ -37,6 +38,7 @@ pub mod outline;
 pub mod page;
 mod plain;
 pub mod prompt;
+pub mod query;
 pub mod questions;
 pub mod ranking;
 mod text;

@@ -17,6 +17,7 @@ mod environment;
 mod fetch;
 mod models;
 mod providers;
+mod search;
 mod secret;
 mod tasks;
 
@@ -32,6 +33,7 @@ pub use self::{
     fetch::FetchConfig,
     models::{LlmProvider, ModelsConfig, VertexConfig},
     providers::{Endpoint, PageReaderChoice, ProvidersConfig},
+    search::{SearchConfig, SearchProvider},
     secret::Secret,
     tasks::TasksConfig,
 };

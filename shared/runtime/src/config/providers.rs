@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{ModelsConfig, Secret, environment::Reader, models, web_address};
+use super::{ModelsConfig, SearchConfig, Secret, environment::Reader, models, search, web_address};
 
 /// One provider with a key.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct ProvidersConfig {
     pub openai: Option<Endpoint>,
     /// Which language models are asked.
     pub models: ModelsConfig,
+    /// Who is asked where something is searched.
+    pub search: SearchConfig,
 }
 
 /// Who reads pages first where there is a choice.
@@ -76,6 +78,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
             "https://api.openai.com/v1",
         ),
         models: models::read(reader),
+        search: search::read(reader)?,
     })
 }
 
@@ -86,7 +89,11 @@ fn endpoint_if_set(reader: &mut Reader<'_>, names: [&str; 2], usual: &str) -> Op
 }
 
 /// `None` only when the address is wrong, which the reader remembers.
-fn endpoint(reader: &mut Reader<'_>, [key, base_url]: [&str; 2], usual: &str) -> Option<Endpoint> {
+pub(super) fn endpoint(
+    reader: &mut Reader<'_>,
+    [key, base_url]: [&str; 2],
+    usual: &str,
+) -> Option<Endpoint> {
     let base = match reader.text(base_url) {
         Some(_) => reader.parse(base_url, "an http or https address", web_address),
         None => Url::parse(usual).ok(),
