@@ -4,6 +4,7 @@ use nova_runtime::Function;
 
 /// The services; a test compares them with `functions/manifest.json`.
 pub const SERVICES: &[Function] = &[
+    add_sources::FUNCTION,
     analytics::FUNCTION,
     articles::FUNCTION,
     create_research_file::FUNCTION,
@@ -14,6 +15,7 @@ pub const SERVICES: &[Function] = &[
     jobs::FUNCTION,
     mcp::FUNCTION,
     process_github_urls::FUNCTION,
+    run_perplexity_research::FUNCTION,
     scrape_and_clean_other_urls::FUNCTION,
     scrape_research_urls::FUNCTION,
     select_research_sources_to_keep::FUNCTION,

@@ -28,6 +28,10 @@ const RUN: Option<&str> = Some("research:run");
 const ADMIN: Option<&str> = Some("admin");
 const TOOL: &str = "{\"article_guideline_id\": \"{article}\"}";
 
+const QUESTIONS: &str = "{\"article_guideline_id\": \"{article}\", \"queries\": [\"Why?\"]}";
+const SOURCES: &str = "{\"article_guideline_id\": \"{article}\", \"query\": \"Why?\",
+    \"sources\": [{\"url\": \"https://example.com\", \"answer\": \"Because.\"}]}";
+
 fn cases() -> Vec<Case> {
     let case = |method, route, path, scope, owned, body| Case {
         method,
@@ -50,6 +54,8 @@ fn cases() -> Vec<Case> {
     let create = "/tools/create_research_file";
     let github = "/tools/process_github_urls";
     let queries = "/tools/generate_next_queries";
+    let ask = "/tools/run_perplexity_research";
+    let add = "/tools/add_sources";
     let keep = "/tools/select_research_sources_to_keep";
     let choose = "/tools/select_research_sources_to_scrape";
     let download = "/download_research?article_guideline_id={article}";
@@ -73,6 +79,8 @@ fn cases() -> Vec<Case> {
         ),
         case(post.clone(), create, create, RUN, true, TOOL),
         case(post.clone(), queries, queries, RUN, true, TOOL),
+        case(post.clone(), ask, ask, RUN, true, QUESTIONS),
+        case(post.clone(), add, add, RUN, true, SOURCES),
         case(post.clone(), keep, keep, RUN, true, TOOL),
         case(post.clone(), choose, choose, RUN, true, TOOL),
         case(get.clone(), "/download_research", download, READ, true, ""),

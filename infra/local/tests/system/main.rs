@@ -15,6 +15,7 @@ mod local_files;
 mod local_files_page;
 mod mcp;
 mod processes;
+mod research;
 mod scrape_other_urls;
 mod scrape_research_urls;
 mod selection;
