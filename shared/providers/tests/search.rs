@@ -12,6 +12,7 @@ use nova_runtime::{App, Config, Environment, jobs::Failure};
 use nova_testkit::providers::{
     Effect, Fault,
     engines::{self, Engine},
+    google::{self, Google, Reply},
     perplexity::{self, Perplexity},
 };
 use serde_json::{Value, json};
@@ -113,6 +114,128 @@ async fn tavily_and_searxng_list_what_they_found() {
         (tavily.ledger().len(), searxng.paid("How & why?")),
         (1, 1),
         "each was asked once, with the very question"
+    );
+}
+
+/// Bytes, not characters: from where a text begins in the answer to where it ends.
+fn segment(prose: &str, text: &str) -> Value {
+    let start = prose.find(text).unwrap();
+    json!({"startIndex": start, "endIndex": start + text.len(), "text": text})
+}
+
+#[tokio::test]
+async fn google_says_which_bytes_come_from_which_page() {
+    let stand_in = Google::start().await.unwrap();
+    let search = configured(&[
+        ("GOOGLE_API_KEY", google::KEY),
+        ("GOOGLE_BASE_URL", stand_in.url()),
+    ]);
+    let prose = "Größe zählt nicht. Bytes zählen – immer. Niemand sagt das. Alle sagen dies.";
+    let chunk = |uri: String, title: &str| json!({"web": {"uri": uri, "title": title}});
+    let support =
+        |segment: Value, pages: &[u64]| json!({"segment": segment, "groundingChunkIndices": pages});
+    let dead = format!("{}/grounding-api-redirect/expired", stand_in.url());
+    let looped = stand_in.redirect_to(dead.clone());
+    let grounding = json!({
+        "webSearchQueries": ["q"],
+        "groundingChunks": [
+            chunk(stand_in.redirect_to("https://a.example/p?utm_source=google"), "a.example"),
+            chunk(stand_in.redirect_to("https://b.example/"), "The title of B"),
+            chunk(dead, "gone.example"),
+            chunk(stand_in.redirect_to("http://169.254.169.254/"), "evil"),
+            chunk(stand_in.redirect_to("javascript:alert(1)"), "evil"),
+            chunk("http://127.0.0.1:1/not-a-redirect".to_owned(), "evil"),
+            chunk(looped, "loop.example"),
+            chunk(stand_in.redirect_to("https://unsaid.example/"), "unsaid.example"),
+        ],
+        "groundingSupports": [
+            support(segment(prose, "Größe zählt nicht."), &[0, 2, 3, 4, 5, 6]),
+            support(segment(prose, "Bytes zählen – immer."), &[0, 1, 99]),
+            support(json!({"startIndex": 3, "endIndex": 4}), &[1]),
+            support(json!({"startIndex": 10, "endIndex": 100_000}), &[1]),
+            support(json!({"partIndex": 7, "endIndex": 5}), &[1]),
+            support(segment(prose, "Alle sagen dies."), &[1]),
+        ],
+    });
+    stand_in.says(
+        "Was?",
+        Reply::text(prose).with("groundingMetadata", grounding),
+    );
+    let answered = ask(&*search, "Was?").await.unwrap();
+    assert_eq!(search.provider(), "Gemini");
+    let sources = answered.findings.sources.iter();
+    let sources: Vec<_> = sources
+        .map(|it| (&*it.url, it.title.as_deref(), &*it.passage))
+        .collect();
+    assert_eq!(
+        sources,
+        [
+            (
+                "https://a.example/p",
+                None,
+                "Größe zählt nicht.\nBytes zählen – immer."
+            ),
+            (
+                "https://b.example/",
+                Some("The title of B"),
+                "Bytes zählen – immer.\nAlle sagen dies."
+            ),
+        ]
+    );
+    let left_out = answered.findings.left_out;
+    for (reason, count) in [
+        (LeftOut::DeadRedirect, 2),
+        (LeftOut::PrivateAddress, 3),
+        (LeftOut::InvalidUrl, 1),
+    ] {
+        assert_eq!(
+            left_out.get(&reason),
+            Some(&count),
+            "{reason:?}: {left_out:?}"
+        );
+    }
+    let asked = stand_in.received();
+    let visits = |end: &str| asked.iter().filter(|it| it.path().ends_with(end)).count();
+    assert_eq!(
+        (visits("/5"), visits("not-a-redirect")),
+        (0, 0),
+        "what nobody says anything of is not asked for"
+    );
+    assert_eq!(asked[0].json()["tools"], json!([{"googleSearch": {}}]));
+    assert_eq!(
+        asked[0].json()["generationConfig"],
+        Value::Null,
+        "no schema beside a search"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_of_google_without_sources_has_none() {
+    let stand_in = Google::start().await.unwrap();
+    let search = configured(&[
+        ("GOOGLE_API_KEY", google::KEY),
+        ("GOOGLE_BASE_URL", stand_in.url()),
+    ]);
+    for (query, metadata) in [
+        ("absent", Value::Null),
+        ("odd", json!([1, 2])),
+        (
+            "lists",
+            json!({"groundingChunks": "x", "groundingSupports": [7, null]}),
+        ),
+    ] {
+        let reply = Reply::text("See https://evil.example [1].");
+        stand_in.says(query, reply.with("groundingMetadata", metadata));
+        assert!(
+            urls(&ask(&*search, query).await.unwrap()).is_empty(),
+            "{query}"
+        );
+    }
+    stand_in.says("weapons", Reply::blocked("SAFETY"));
+    let blocked = ask(&*search, "weapons").await.unwrap_err();
+    assert!(
+        matches!(blocked, ProviderError::Blocked { .. }),
+        "{blocked}"
     );
 }
 
@@ -226,16 +349,23 @@ async fn what_may_pass_is_told_from_what_does_not() {
 fn who_is_asked_is_a_matter_of_the_settings_and_nobody_is_guessed() {
     let (pplx, tavily) = (("PPLX_API_KEY", "k"), ("TAVILY_API_KEY", "k"));
     let searxng = ("SEARXNG_BASE_URL", "http://search.internal:8080");
+    let (gemini, project) = (("GOOGLE_API_KEY", "k"), ("GOOGLE_CLOUD_PROJECT", "acme"));
     for (settings, provider) in [
         (&[pplx, tavily, searxng][..], "Perplexity"),
         (&[tavily, searxng], "Tavily"),
         (&[searxng], "SearXNG"),
+        (&[searxng, gemini], "SearXNG"),
+        (&[gemini, project], "Gemini"),
+        (&[project, ("VERTEX_LOCATION", "eu")], "Vertex AI"),
+        (&[project, ("SEARCH_PROVIDER", "vertex")], "Vertex AI"),
         (&[pplx, ("SEARCH_PROVIDER", "sonar")], "Perplexity Sonar"),
         (&[pplx, searxng, ("SEARCH_PROVIDER", "searxng")], "SearXNG"),
     ] {
         assert_eq!(configured(settings).provider(), provider);
     }
-    assert!(search::configured(&app(&[])).unwrap().is_none());
+    for nobody in [&[][..], &[project]] {
+        assert!(search::configured(&app(nobody)).unwrap().is_none());
+    }
     let missing = search::configured(&app(&[pplx, ("SEARCH_PROVIDER", "tavily")]));
     let error = missing.err().unwrap().to_string();
     assert_eq!(error, "SEARCH_PROVIDER=tavily: needs TAVILY_API_KEY");

@@ -7,9 +7,13 @@ use nova_runtime::{
     App, ConfigError, Problem,
     config::{Endpoint, SearchProvider},
 };
+use url::Url;
 
-use super::{Search, perplexity::Perplexity, searxng::SearXng, sonar::Sonar, tavily::Tavily};
-use crate::{Api, Credentials};
+use super::{
+    Search, grounding::Grounding, perplexity::Perplexity, searxng::SearXng, sonar::Sonar,
+    tavily::Tavily,
+};
+use crate::{Api, Credentials, GoogleModels};
 
 /// Who searches, by the settings; `None` when nobody does.
 ///
@@ -17,7 +21,10 @@ use crate::{Api, Credentials};
 ///
 /// When the settings name somebody and not how to reach them.
 pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
-    let settings = &app.config().providers.search;
+    let (settings, models) = (
+        &app.config().providers.search,
+        &app.config().providers.models,
+    );
     let api = |provider, endpoint: &Endpoint| {
         let credentials = match &endpoint.key {
             Some(key) => Credentials::Bearer(key.clone()),
@@ -47,12 +54,35 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
         let endpoint = settings.searxng.as_ref()?;
         Some(Arc::new(SearXng(api("SearXNG", endpoint))))
     };
+    let grounding = |asked: Option<GoogleModels>, base_url: &Url| -> Option<Arc<dyn Search>> {
+        Some(Arc::new(Grounding {
+            models: asked?,
+            http: app.http().clone(),
+            base_url: base_url.clone(),
+            model: settings.model.clone(),
+        }))
+    };
+    let gemini = || {
+        let endpoint = &app.config().providers.gemini;
+        grounding(GoogleModels::gemini(app), &endpoint.base_url)
+    };
+    let vertex = || {
+        let endpoint = models.vertex.as_ref()?;
+        grounding(GoogleModels::vertex(app), &endpoint.base_url)
+    };
     let (search, needs) = match settings.provider {
-        None => return Ok(perplexity().or_else(tavily).or_else(searxng)),
+        None => {
+            let wanted = models.vertex_is_wanted;
+            let vertex = || wanted.then(vertex).flatten();
+            let engines = perplexity().or_else(tavily).or_else(searxng);
+            return Ok(engines.or_else(gemini).or_else(vertex));
+        }
         Some(SearchProvider::Perplexity) => (perplexity(), "perplexity: needs PPLX_API_KEY"),
         Some(SearchProvider::Sonar) => (sonar(), "sonar: needs PPLX_API_KEY"),
         Some(SearchProvider::Tavily) => (tavily(), "tavily: needs TAVILY_API_KEY"),
         Some(SearchProvider::SearXng) => (searxng(), "searxng: needs SEARXNG_BASE_URL"),
+        Some(SearchProvider::Gemini) => (gemini(), "gemini: needs GOOGLE_API_KEY"),
+        Some(SearchProvider::Vertex) => (vertex(), "vertex: needs GOOGLE_CLOUD_PROJECT"),
     };
     match search {
         Some(search) => Ok(Some(search)),
@@ -66,8 +96,9 @@ pub fn not_configured() -> Problem {
         StatusCode::CONFLICT,
         "not-configured",
         "A provider is not configured",
-        "No search provider is configured: set PPLX_API_KEY (Perplexity), TAVILY_API_KEY (Tavily) or \
-         SEARXNG_BASE_URL (your own SearXNG, which needs no key). Without one, search yourself and \
+        "No search provider is configured: set PPLX_API_KEY (Perplexity), TAVILY_API_KEY (Tavily), \
+         SEARXNG_BASE_URL (your own SearXNG, which needs no key), GOOGLE_API_KEY (Gemini) or VERTEX_LOCATION \
+         (Vertex AI, which needs no key on Google Cloud). Without one, search yourself and \
          store what you found with add_sources.",
     )
 }

@@ -6,8 +6,11 @@
 //! | `sonar` | Perplexity's model that searches and cites | `PPLX_API_KEY` |
 //! | `tavily` | Tavily: pages with the passages that fit the question | `TAVILY_API_KEY` |
 //! | `searxng` | one's own `SearXNG`, which nobody pays | `SEARXNG_BASE_URL` |
+//! | `gemini` | Google's models that search, by key | `GOOGLE_API_KEY` |
+//! | `vertex` | the same by IAM, without a key | `GOOGLE_CLOUD_PROJECT` |
 //!
-//! When it is not set, the first of `perplexity`, `tavily`, `searxng` that is configured. Tavily and
+//! When it is not set, the first of `perplexity`, `tavily`, `searxng`, `gemini` that is configured, and
+//! then `vertex` where `VERTEX_LOCATION` says that it is wanted. Tavily and
 //! not Brave, because what is kept of a source is its passage: Tavily picks up to three of the page
 //! for the question, Brave describes the page in a line, and wants another contract where results
 //! are stored.
@@ -16,6 +19,7 @@
 //! then believed of them is [`Findings`]' business.
 
 mod choice;
+mod grounding;
 mod perplexity;
 mod searxng;
 mod sonar;

@@ -104,7 +104,7 @@ fn location(value: &str) -> Option<String> {
 }
 
 /// Names of models are free, but for what would lead elsewhere in a path.
-fn model(reader: &mut Reader<'_>, name: &str) -> Option<String> {
+pub(super) fn model(reader: &mut Reader<'_>, name: &str) -> Option<String> {
     reader.parse(
         name,
         "the name of a model, such as gemini-2.5-flash",

@@ -1,6 +1,6 @@
 //! Who is asked where something is searched.
 
-use super::{Endpoint, environment::Reader, providers::endpoint};
+use super::{Endpoint, environment::Reader, models::model, providers::endpoint};
 
 /// Who searches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,15 +13,21 @@ pub enum SearchProvider {
     Tavily,
     /// One's own `SearXNG`.
     SearXng,
+    /// Google's models that search, by key.
+    Gemini,
+    /// The same on Vertex AI, by IAM.
+    Vertex,
 }
 
 /// Those who search. Each is there when it can be asked.
 #[derive(Clone, Debug)]
 pub struct SearchConfig {
-    /// `SEARCH_PROVIDER`: `perplexity`, `sonar`, `tavily` or `searxng`. When it is not set: the first
-    /// that is configured of `perplexity`, `tavily`, `searxng`.
+    /// `SEARCH_PROVIDER`: `perplexity`, `sonar`, `tavily`, `searxng`, `gemini` or `vertex`. When it is
+    /// not set: the first that is configured, `sonar` left out, and `vertex` only with
+    /// `VERTEX_LOCATION`.
     pub provider: Option<SearchProvider>,
-    /// `SEARCH_MODEL`: which model searches, where one does. Default: `sonar-pro`.
+    /// `SEARCH_MODEL`: which model searches, where one does. Default: `sonar-pro`, or
+    /// `gemini-2.5-flash`.
     pub model: Option<String>,
     /// `PPLX_API_KEY`, `PPLX_BASE_URL`: Perplexity.
     pub perplexity: Option<Endpoint>,
@@ -50,16 +56,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<SearchConfig> {
     Some(SearchConfig {
         provider: reader.parse(
             "SEARCH_PROVIDER",
-            "perplexity, sonar, tavily or searxng",
+            "perplexity, sonar, tavily, searxng, gemini or vertex",
             |value| match value {
                 "perplexity" => Some(SearchProvider::Perplexity),
                 "sonar" => Some(SearchProvider::Sonar),
                 "tavily" => Some(SearchProvider::Tavily),
                 "searxng" => Some(SearchProvider::SearXng),
+                "gemini" => Some(SearchProvider::Gemini),
+                "vertex" => Some(SearchProvider::Vertex),
                 _ => None,
             },
         ),
-        model: reader.text("SEARCH_MODEL"),
+        model: model(reader, "SEARCH_MODEL"),
         perplexity: Some(perplexity).filter(|it| it.key.is_some()),
         tavily: Some(tavily).filter(|it| it.key.is_some()),
         searxng: searxng.map(|base_url| Endpoint {

@@ -10,11 +10,13 @@
 mod request;
 
 use std::{
+    collections::HashMap,
     io,
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use http::Method;
 use serde_json::{Value, json};
 
 use self::request::{Asked, Refusal};
@@ -77,7 +79,11 @@ impl Reply {
 pub struct Google {
     stand_in: StandIn,
     replies: Arc<Replies>,
+    redirects: Arc<Redirects>,
 }
+
+/// Where the redirects of grounding lead.
+type Redirects = Mutex<HashMap<String, String>>;
 
 /// What was said to be said, and to which prompts.
 type Replies = Mutex<Vec<(String, Reply)>>;
@@ -90,12 +96,28 @@ impl Google {
     /// When there is no free port.
     pub async fn start() -> io::Result<Self> {
         let replies = Arc::<Replies>::default();
-        let known = Arc::clone(&replies);
-        let stand_in = StandIn::start(move |received| answer(received, &known));
+        let redirects = Arc::<Redirects>::default();
+        let (known, ways) = (Arc::clone(&replies), Arc::clone(&redirects));
+        let stand_in = StandIn::start(move |received| match received.method {
+            Method::GET => redirect(received, &ways),
+            _ => answer(received, &known),
+        });
         Ok(Self {
             stand_in: stand_in.await?,
             replies,
+            redirects,
         })
+    }
+
+    /// A redirect of grounding, as `groundingChunks` name pages, that leads there.
+    pub fn redirect_to(&self, url: impl Into<String>) -> String {
+        let mut redirects = self
+            .redirects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let path = format!("/grounding-api-redirect/{}", redirects.len());
+        redirects.insert(path.clone(), url.into());
+        format!("{}{path}", self.stand_in.url())
     }
 
     /// Says what they say to prompts that mention something. What was said first is said first.
@@ -136,6 +158,15 @@ fn answer(received: &Received, replies: &Replies) -> Answer {
         None => response["candidates"] = json!([reply.candidate]),
     }
     Answer::json(200, &response).paid(asked.what(), prompt_tokens + output_tokens + 3)
+}
+
+/// A way that nobody made, or that has expired, is not found.
+fn redirect(received: &Received, redirects: &Redirects) -> Answer {
+    let redirects = redirects.lock().unwrap_or_else(PoisonError::into_inner);
+    match redirects.get(received.path()) {
+        Some(url) => Answer::new(302, "", "").header("location", url),
+        None => Answer::new(404, "text/html", "<h1>404</h1>"),
+    }
 }
 
 /// What the test said is said, if it still is.
