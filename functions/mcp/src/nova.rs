@@ -13,11 +13,13 @@ use crate::{caller::Caller, own_tools};
 
 /// The functions whose routes agents reach.
 const FUNCTIONS: &[Function] = &[
+    add_sources::FUNCTION,
     articles::FUNCTION,
     create_research_file::FUNCTION,
     extract_guidelines_urls::FUNCTION,
     generate_next_queries::FUNCTION,
     process_github_urls::FUNCTION,
+    run_perplexity_research::FUNCTION,
     scrape_and_clean_other_urls::FUNCTION,
     scrape_research_urls::FUNCTION,
     select_research_sources_to_keep::FUNCTION,

@@ -99,7 +99,7 @@ async fn an_agent_goes_from_a_guideline_to_the_document_in_both_eras() {
             assert_eq!(answer.json()["result"]["serverInfo"]["name"], "nova");
         }
         let tools = alice.ask("tools/list", json!({})).await;
-        assert!(tools["tools"].as_array().unwrap().len() >= 13, "{tools}");
+        assert!(tools["tools"].as_array().unwrap().len() >= 15, "{tools}");
 
         let content = "# Memory\n\nSee https://arxiv.org/abs/2404.13501 and `memory.ipynb`.\n";
         let uploaded = alice
@@ -308,7 +308,7 @@ async fn the_official_client_runs_the_workflow_in_each_of_its_modes() {
         assert!(output.status.success(), "{mode}: {complaints}");
         let told: Value = serde_json::from_slice(&output.stdout).unwrap();
         let expected = json!({
-            "tools": 13, "web_sources_count": 1, "document": "# Research", "prompt": "Research",
+            "tools": 15, "web_sources_count": 1, "document": "# Research", "prompt": "Research",
         });
         assert_eq!(told, expected, "{mode}");
     }
