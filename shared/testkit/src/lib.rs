@@ -11,3 +11,7 @@ pub mod objects;
 pub mod postgres;
 pub mod providers;
 pub mod proxy;
+
+mod gate;
+
+pub use gate::Gate;

@@ -11,10 +11,13 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use nova_testkit::providers::{
-    Answer, Effect, Fault, Payment, StandIn,
-    firecrawl::{Firecrawl, KEY, Scraped},
-    site::Site,
+use nova_testkit::{
+    Gate,
+    providers::{
+        Answer, Effect, Fault, Payment, StandIn,
+        firecrawl::{Firecrawl, KEY, Scraped},
+        site::Site,
+    },
 };
 use serde_json::{Value, json};
 
@@ -60,6 +63,32 @@ async fn provider() -> StandIn {
         Answer::new(200, "text/plain", "0123456789").paid(asked.path(), 1)
     };
     StandIn::start(script).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_held_waits_for_the_gate_and_is_not_paid_when_its_client_leaves() {
+    let provider = provider().await;
+    let gate = Gate::new();
+    let hold = Fault::new(Effect::Hold(gate.clone()));
+    provider.inject(hold.on("/held").times(2));
+    let [leaves, stays] = [(); 2].map(|()| {
+        let url = format!("{}/held", provider.url());
+        tokio::spawn(async move { get(&url, &[]).await })
+    });
+    let held = async |count| {
+        while gate.held() != count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let patience = Duration::from_secs(10);
+    tokio::time::timeout(patience, held(2)).await.unwrap();
+    leaves.abort();
+    tokio::time::timeout(patience, held(1)).await.unwrap();
+    assert_eq!(provider.paid("/held"), 0);
+    gate.open();
+    let (status, ..) = stays.await.unwrap().unwrap();
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((provider.paid("/held"), gate.held()), (1, 0));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use super::answer::Refusal;
 use super::object::encode_crc32c;
 use super::request::{Action, Call};
 use super::{Body, Cut, Incoming, whole};
+use crate::Gate;
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub enum Effect {
     FlippedBit,
     /// The request waits this long before it is looked at.
     Delay(Duration),
+    /// The request waits until the gate is open.
+    Hold(Gate),
 }
 
 /// An [`Effect`], the requests it is for, and how often it happens (once, unless said otherwise).
@@ -137,6 +140,10 @@ pub(super) async fn before(
         Some(Effect::CutRequestAfter(bytes)) => Ok(cut_request(body, *bytes)),
         Some(Effect::Delay(time)) => {
             tokio::time::sleep(*time).await;
+            Ok(body)
+        }
+        Some(Effect::Hold(gate)) => {
+            gate.pass().await;
             Ok(body)
         }
         _ => Ok(body),

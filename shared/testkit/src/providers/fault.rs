@@ -8,6 +8,7 @@ use std::{
 use serde_json::json;
 
 use super::{Answer, Received};
+use crate::Gate;
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub enum Effect {
     Hang,
     /// All is done and paid, after a while.
     Delay(Duration),
+    /// All is done and paid, once the gate is open; nothing, where the client left before that.
+    Hold(Gate),
     /// Nothing is done, and the connection is closed.
     CutBefore,
     /// All is done and paid, and the connection breaks after so many bytes of the answer's body.

@@ -4,7 +4,8 @@
 //! Archives are made when they are asked for, of the files that a test describes. The links to
 //! those of private repositories carry a token of their own, as GitHub's do, and the archive host
 //! is another origin, which keeps what it [received](Github::archives) as well: so that a test sees
-//! what went there and what did not.
+//! what went there and what did not. Archives cost no money, but the traffic of all who share an
+//! address; each that was sent stands in that host's ledger.
 
 use std::{
     collections::BTreeMap,
@@ -323,13 +324,16 @@ fn archive_host(received: &Received, code: &Code) -> Answer {
     };
     let rest = rest.join("/");
     let answer = match *kind {
-        "tar.gz" | "legacy.tar.gz" if repository.has(&rest) => match &repository.archive {
-            Some(archive) => archive.clone(),
-            None => repository.archive(&name).map_or_else(
-                |error| message(500, &error.to_string()),
-                |archive| Answer::new(200, "application/x-gzip", archive),
-            ),
-        },
+        "tar.gz" | "legacy.tar.gz" if repository.has(&rest) => {
+            let archive = match &repository.archive {
+                Some(archive) => archive.clone(),
+                None => repository.archive(&name).map_or_else(
+                    |error| message(500, &error.to_string()),
+                    |archive| Answer::new(200, "application/x-gzip", archive),
+                ),
+            };
+            archive.paid(name, 1)
+        }
         "raw" => {
             let names = repository.branches.iter().chain(&repository.tags);
             let mut paths =

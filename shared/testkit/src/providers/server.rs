@@ -202,6 +202,7 @@ async fn answer(
         Some(Effect::Hang) => future::pending().await,
         Some(Effect::CutBefore) => return Err(io::Error::other("cut by a fault")),
         Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
+        Some(Effect::Hold(gate)) => gate.pass().await,
         Some(Effect::Garbage) => is_garbage = true,
         Some(Effect::CutAfter(bytes)) => cut = Some(bytes),
     }
