@@ -1,10 +1,18 @@
 //! The whole system, put together from its parts.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
+use futures_util::future::join_all;
+use http::StatusCode;
 use nova_runtime::{
-    Config, Dispatcher, Environment,
+    App, Config, Dispatcher, Environment,
     serve::{self, Patience},
 };
 use nova_testkit::{
@@ -12,6 +20,7 @@ use nova_testkit::{
     objects::ObjectStore,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use uuid::Uuid;
 
 use crate::{
     bell::{self, Bell},
@@ -54,7 +63,10 @@ pub struct Local {
     pub issuer: Issuer,
     /// Where file contents are.
     pub objects: ObjectStore,
+    /// The functions of this process.
+    apps: Vec<Arc<App>>,
     processes: Option<Arc<Processes>>,
+    ring: bell::Ring,
     bell: Bell,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<usize>,
@@ -83,17 +95,16 @@ impl Local {
             let database = family.map(|family| (parts.database_as)(&login(family)));
             settings_of(&url, &issuer, &parts.objects, database, &parts.settings)
         };
-        let (functions, processes) = if parts.processes {
+        let (functions, apps, processes) = if parts.processes {
             let processes = Arc::new(Processes::start(&manifest, environment_of).await?);
-            (
-                Functions::Processes(Arc::clone(&processes)),
-                Some(processes),
-            )
+            let functions = Functions::Processes(Arc::clone(&processes));
+            (functions, Vec::new(), Some(processes))
         } else {
-            let here = in_this_process(environment_of)?;
-            (Functions::Here(Arc::new(here)), None)
+            let (here, apps) = in_this_process(environment_of)?;
+            (Functions::Here(Arc::new(here)), apps, None)
         };
-        let bell = Bell::start(&parts.database_url, ring(functions.clone(), issuer.clone()))?;
+        let ring = ring(functions.clone(), issuer.clone());
+        let bell = Bell::start(&parts.database_url, Arc::clone(&ring))?;
 
         let (stop, stopped) = oneshot::channel::<()>();
         let answer = gateway(&manifest, issuer.clone(), functions);
@@ -110,7 +121,9 @@ impl Local {
             url,
             issuer,
             objects: parts.objects,
+            apps,
             processes,
+            ring,
             bell,
             stop: Some(stop),
             served,
@@ -124,17 +137,28 @@ impl Local {
             .token(user, &scopes, &self.url, Duration::from_hours(1))
     }
 
-    /// Ends the process of a function as a crash would.
+    /// Calls a tool's function to do a job, as the bell does, and waits until it is done with it.
+    pub async fn ring(&self, tool: &str, job: Uuid) -> StatusCode {
+        (self.ring)(tool.to_owned(), job).await
+    }
+
+    /// Ends the processes of a function as a crash would.
     ///
     /// # Errors
     ///
     /// When the functions are not processes of their own, or none has this name.
     pub async fn kill(&self, function: &str) -> Result<()> {
-        let processes = self
-            .processes
-            .as_ref()
-            .context("the functions are not processes")?;
-        processes.kill(function).await
+        self.processes()?.kill(function).await
+    }
+
+    /// Starts a process of a function: again after a crash, or one more beside those that run.
+    /// Requests go to each in turn.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Local::kill`], and when it does not listen.
+    pub async fn start_one(&self, function: &str) -> Result<()> {
+        self.processes()?.start_one(function).await
     }
 
     /// The process of a function.
@@ -142,22 +166,28 @@ impl Local {
     /// # Errors
     ///
     /// As for [`Local::kill`].
-    pub async fn process_id(&self, function: &str) -> Result<u32> {
-        let processes = self
-            .processes
-            .as_ref()
-            .context("the functions are not processes")?;
-        processes.id(function).await
+    pub fn process_id(&self, function: &str) -> Result<u32> {
+        self.processes()?.id(function)
+    }
+
+    fn processes(&self) -> Result<&Processes> {
+        let processes = self.processes.as_deref();
+        processes.context("the functions are not processes")
     }
 
     /// Finishes what is under way and stops everything that this value started.
     pub async fn stop(mut self) {
         self.bell.stop().await;
+        for app in &self.apps {
+            app.stop();
+        }
+        let told = Instant::now();
         drop(self.stop.take());
         match self.served.await {
             Ok(0) => {}
             cut => tracing::warn!(?cut, "connections were still busy"),
         }
+        join_all(self.apps.iter().map(|app| app.finished(told))).await;
         if let Some(processes) = &self.processes {
             processes.stop().await;
         }
@@ -176,8 +206,8 @@ pub(crate) fn issuer(url: &str, key_file: Option<PathBuf>) -> Result<Issuer> {
 
 fn in_this_process(
     environment_of: impl Fn(&str) -> BTreeMap<String, String>,
-) -> Result<Dispatcher> {
-    let mut dispatcher = Dispatcher::new();
+) -> Result<(Dispatcher, Vec<Arc<App>>)> {
+    let (mut dispatcher, mut apps) = (Dispatcher::new(), Vec::new());
     for function in SERVICES {
         let environment = environment_of(function.name)
             .into_iter()
@@ -187,9 +217,10 @@ fn in_this_process(
         let config = Config::read(&environment).context(function.name)?;
         if let Some((app, routes)) = function.set_up(config).context(function.name)? {
             dispatcher = dispatcher.with(&app, &routes);
+            apps.push(app);
         }
     }
-    Ok(dispatcher)
+    Ok((dispatcher, apps))
 }
 
 /// Calls functions to work as Cloud Tasks does: with a token for the function and for nobody else.

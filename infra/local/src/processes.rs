@@ -3,8 +3,9 @@
 use std::{
     collections::BTreeMap,
     net::TcpListener,
-    path::Path,
+    path::PathBuf,
     process::Stdio,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,19 +25,29 @@ const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The running binaries.
 pub(crate) struct Processes {
-    children: tokio::sync::Mutex<Vec<(String, Child)>>,
-    /// By name.
-    ports: BTreeMap<String, u16>,
-    /// The routes of the manifest, each with the port of who answers it.
-    routes: Vec<(String, u16)>,
+    /// Where the binaries are.
+    folder: PathBuf,
+    /// What each function is told.
+    settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The routes of the manifest, each with the function that answers it.
+    routes: Vec<(String, String)>,
+    /// Whoever was asked longest ago comes first.
+    running: Mutex<Vec<Process>>,
     client: Client<HttpConnector, Body>,
+}
+
+/// One binary, with a port of its own.
+struct Process {
+    function: String,
+    port: u16,
+    child: Child,
 }
 
 impl Processes {
     /// Starts the binaries of all services, found beside this program, and waits until they listen.
     pub(crate) async fn start(
         manifest: &Manifest,
-        environment_of: impl Fn(&str) -> BTreeMap<String, String>,
+        settings_of: impl Fn(&str) -> BTreeMap<String, String>,
     ) -> Result<Self> {
         let program = std::env::current_exe()?;
         let beside = program.parent().context("this program is in no folder")?;
@@ -46,102 +57,162 @@ impl Processes {
         } else {
             beside
         };
-        let mut children = Vec::new();
-        let (mut ports, mut routes) = (BTreeMap::new(), Vec::new());
-        for (name, entry) in &manifest.services {
-            let port = free_port()?;
-            let child = spawn(&beside.join(name), port, environment_of(name))?;
-            children.push((name.clone(), child));
-            ports.insert(name.clone(), port);
-            routes.extend(entry.routes.iter().map(|route| (route.clone(), port)));
+        let services = &manifest.services;
+        let routes = services.iter().flat_map(|(name, entry)| {
+            let routes = entry.routes.iter();
+            routes.map(|route| (route.clone(), name.clone()))
+        });
+        let all = Self {
+            folder: beside.to_owned(),
+            settings: services
+                .keys()
+                .map(|name| (name.clone(), settings_of(name)))
+                .collect(),
+            routes: routes.collect(),
+            running: Mutex::default(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        };
+        let new = services.keys().map(|name| all.spawn(name));
+        let new = new.collect::<Result<Vec<Process>>>()?;
+        for process in new {
+            all.admit(process).await?;
         }
-        let deadline = Instant::now() + START_DEADLINE;
-        for (name, port) in routes.iter().map(|(route, port)| (route, *port)) {
-            while tokio::net::TcpStream::connect(("127.0.0.1", port))
-                .await
-                .is_err()
-            {
-                if Instant::now() > deadline {
-                    bail!("the function that answers {name} does not listen");
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Ok(Self {
-            children: tokio::sync::Mutex::new(children),
-            ports,
-            routes,
-            client,
+        Ok(all)
+    }
+
+    /// Starts a further process of a function, and waits until it listens.
+    pub(crate) async fn start_one(&self, function: &str) -> Result<()> {
+        self.admit(self.spawn(function)?).await
+    }
+
+    fn spawn(&self, function: &str) -> Result<Process> {
+        let settings = self.settings.get(function);
+        let settings = settings.with_context(|| format!("no function is called {function}"))?;
+        let binary = self.folder.join(function);
+        let port = free_port()?;
+        let child = Command::new(&binary)
+            .envs(settings)
+            .env("PORT", port.to_string())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| {
+                format!(
+                    "{} cannot be started; build it with `cargo build --workspace`",
+                    binary.display()
+                )
+            })?;
+        Ok(Process {
+            function: function.to_owned(),
+            port,
+            child,
         })
+    }
+
+    /// Sends requests to a process, once it listens.
+    async fn admit(&self, process: Process) -> Result<()> {
+        let deadline = Instant::now() + START_DEADLINE;
+        while tokio::net::TcpStream::connect(("127.0.0.1", process.port))
+            .await
+            .is_err()
+        {
+            if Instant::now() > deadline {
+                bail!("{} does not listen", process.function);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.running().push(process);
+        Ok(())
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Process>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks all to end, as Cloud Run does, and waits for it.
     pub(crate) async fn stop(&self) {
-        let mut children = self.children.lock().await;
-        for (name, child) in children.iter_mut() {
-            let Some(id) = child.id() else { continue }; // it has ended already
+        let mut running = std::mem::take(&mut *self.running());
+        for process in &running {
+            let Some(id) = process.child.id() else {
+                continue; // it has ended already
+            };
             let told = Command::new("kill")
                 .args(["-TERM", &id.to_string()])
                 .status()
                 .await;
-            tracing::debug!(?told, "{name} was told to end");
+            tracing::debug!(?told, "{} was told to end", process.function);
         }
-        for (name, child) in children.iter_mut() {
+        for Process {
+            function, child, ..
+        } in &mut running
+        {
             match tokio::time::timeout(Duration::from_secs(10), child.wait()).await {
                 Ok(Ok(status)) if status.success() => {}
-                Ok(status) => tracing::warn!(?status, "{name} ended badly"),
+                Ok(status) => tracing::warn!(?status, "{function} ended badly"),
                 Err(_elapsed) => {
-                    tracing::warn!("{name} did not end in 10 s and is killed");
+                    tracing::warn!("{function} did not end in 10 s and is killed");
                     drop(child.kill().await);
                 }
             }
         }
     }
 
-    /// Ends a function as a crash would, without a word.
-    pub(crate) async fn kill(&self, name: &str) -> Result<()> {
-        let mut children = self.children.lock().await;
-        let found = children.iter_mut().find(|(child, _)| child == name);
-        let (_, child) = found.with_context(|| format!("no process is called {name}"))?;
-        Ok(child.kill().await?)
+    /// Ends all processes of a function as a crash would, without a word.
+    pub(crate) async fn kill(&self, function: &str) -> Result<()> {
+        let killed: Vec<Process> = {
+            let mut running = self.running();
+            running
+                .extract_if(.., |it| it.function == function)
+                .collect()
+        };
+        if killed.is_empty() {
+            bail!("no process is called {function}");
+        }
+        for mut process in killed {
+            process.child.kill().await?;
+        }
+        Ok(())
     }
 
-    /// The process of a function.
-    pub(crate) async fn id(&self, name: &str) -> Result<u32> {
-        let children = self.children.lock().await;
-        let found = children.iter().find(|(child, _)| child == name);
+    /// A process of a function.
+    pub(crate) fn id(&self, function: &str) -> Result<u32> {
+        let running = self.running();
+        let found = running.iter().find(|it| it.function == function);
         found
-            .and_then(|(_, child)| child.id())
-            .with_context(|| format!("no process is called {name}"))
+            .and_then(|process| process.child.id())
+            .with_context(|| format!("no process is called {function}"))
+    }
+
+    /// The port of a process of a function: of each in turn.
+    fn port(&self, function: &str) -> Option<u16> {
+        let mut running = self.running();
+        let place = running.iter().position(|it| it.function == function)?;
+        let process = running.remove(place);
+        let port = process.port;
+        running.push(process);
+        Some(port)
     }
 
     /// Passes a request on to who answers its path.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let path = request.uri().path();
-        let found = self
-            .routes
-            .iter()
-            .find(|(route, _)| matches(route, path).is_some());
-        let port = found.map(|(_, port)| *port);
-        self.forward(request, port).await
+        let mut routes = self.routes.iter();
+        let found = routes.find(|(route, _)| matches(route, path).is_some());
+        let function = found.map_or("", |(_, function)| function);
+        self.work(function, request).await
     }
 
     /// Passes a request on to a function.
     pub(crate) async fn work(&self, function: &str, request: Request) -> Response {
-        let port = self.ports.get(function).copied();
-        self.forward(request, port).await
-    }
-
-    async fn forward(&self, request: Request, port: Option<u16>) -> Response {
-        let answer = match port {
-            Some(port) => self.try_forward(request, port).await,
+        let answer = match self.port(function) {
+            Some(port) => self.forward(request, port).await,
+            None if self.settings.contains_key(function) => Err(no_answer()),
             None => Err(Problem::not_found("There is nothing at this address.")),
         };
         answer.unwrap_or_else(|problem| problem.into_response("gateway"))
     }
 
-    async fn try_forward(&self, mut request: Request, port: u16) -> Result<Response, Problem> {
+    async fn forward(&self, mut request: Request, port: u16) -> Result<Response, Problem> {
         let rest = request
             .uri()
             .path_and_query()
@@ -149,27 +220,14 @@ impl Processes {
         let address = format!("http://127.0.0.1:{port}{rest}");
         *request.uri_mut() = address.parse::<Uri>().map_err(Problem::internal)?;
         *request.version_mut() = http::Version::HTTP_11;
-        let answer = self.client.request(request).await.map_err(|error| {
-            Problem::unavailable("The function does not answer.", Duration::from_secs(1))
-                .caused_by(error)
-        })?;
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|error| no_answer().caused_by(error))?;
         Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 }
 
-fn spawn(binary: &Path, port: u16, environment: BTreeMap<String, String>) -> Result<Child> {
-    Command::new(binary)
-        .envs(environment)
-        .env("PORT", port.to_string())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| {
-            format!(
-                "{} cannot be started; build it with `cargo build --workspace`",
-                binary.display()
-            )
-        })
+fn no_answer() -> Problem {
+    Problem::unavailable("The function does not answer.", Duration::from_secs(1))
 }
 
 fn free_port() -> Result<u16> {

@@ -5,7 +5,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nova_store::{Store, Tenant, UserId};
@@ -24,6 +24,9 @@ use crate::{
     tokens::TokenSource,
     trace,
 };
+
+/// From the word to stop to the end: Cloud Run takes the processor away after ten seconds.
+const TIME_TO_END: Duration = Duration::from_secs(9);
 
 /// A function's surroundings, shared by all its calls.
 pub struct App {
@@ -219,9 +222,12 @@ impl App {
             })
     }
 
-    /// Waits for the work that callers left behind, at most this long.
-    pub(crate) async fn finished(&self, patience: Duration) {
+    /// Waits for the work that callers left behind, as long as there is time: a worker that was
+    /// told to stop ([`App::stop`]) puts its job back.
+    pub async fn finished(&self, told_to_stop: Instant) {
         self.tasks.close();
+        let end = told_to_stop + TIME_TO_END;
+        let patience = end.saturating_duration_since(Instant::now());
         if tokio::time::timeout(patience, self.tasks.wait())
             .await
             .is_err()

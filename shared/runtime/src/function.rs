@@ -3,7 +3,7 @@
 mod arguments;
 mod once;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use futures_util::future::BoxFuture;
 
@@ -19,10 +19,6 @@ use crate::{
 
 /// The exit code for wrong arguments or settings (`EX_USAGE` and `EX_CONFIG` in one).
 pub const EXIT_USAGE: u8 = 64;
-
-/// How long the end waits for work whose callers hung up, after the drain: together less than the
-/// ten seconds that Cloud Run gives.
-const PATIENCE_WITHOUT_CALLER: Duration = Duration::from_secs(1);
 
 /// One binary, as it describes itself.
 #[derive(Clone)]
@@ -207,12 +203,14 @@ async fn listen_and_serve(app: &Arc<App>, routes: &Routes, port: u16) -> ExitCod
         "{function} listens on port {port}"
     );
     let answer = Dispatcher::new().with(app, routes).into_answer();
+    let mut told = Instant::now();
     let stop = async {
         stop.await;
+        told = Instant::now();
         app.stop();
     };
     let cut = serve::serve(listener, answer, Patience::default(), stop).await;
-    app.finished(PATIENCE_WITHOUT_CALLER).await;
+    app.finished(told).await;
     if cut > 0 {
         tracing::warn!(cut, "{function} stops; connections were still busy");
     } else {

@@ -49,7 +49,7 @@ async fn a_research_file_larger_than_memory_allows_is_compiled_and_downloaded() 
     assert!(file.body.ends_with(b"</details>\n"), "the file is cut");
 
     for function in ["create_research_file", "download_research"] {
-        let peak = peak_memory_mib(system.local.process_id(function).await.unwrap());
+        let peak = peak_memory_mib(system.local.process_id(function).unwrap());
         eprintln!(
             "{function} needed {peak} MiB for {} MiB",
             bytes / MIB as u64
