@@ -13,6 +13,7 @@ mod github;
 mod limits;
 mod local_files;
 mod local_files_page;
+mod long_tools;
 mod mcp;
 mod processes;
 mod research;

@@ -20,18 +20,18 @@ What do agents forget first? Decay and eviction of memories that are not asked f
 ";
 
 /// Sources of one question: address and answer, numbered from 1.
-async fn found(system: &System, article: Uuid, sources: &[(&str, &str)]) {
+pub(crate) async fn found(system: &System, user: &str, article: Uuid, sources: &[(&str, &str)]) {
     let pool = system.database.pool();
     let query = "INSERT INTO research_queries (id, user_id, article_id, call_id, position, query)
-                 VALUES ($1, 'alice', $2, $1, 1, 'How do vector stores keep the memory of agents?')";
+                 VALUES ($1, $3, $2, $1, 1, 'How do vector stores keep the memory of agents?')";
     let id = Uuid::now_v7();
-    let query = sqlx::query(query).bind(id).bind(article);
+    let query = sqlx::query(query).bind(id).bind(article).bind(user);
     query.execute(&pool).await.unwrap();
     let source = "INSERT INTO research_sources (article_id, source_no, user_id, query_id, url, identity, answer)
-                  VALUES ($1, $2, 'alice', $3, $4, $4, $5)";
+                  VALUES ($1, $2, $6, $3, $4, $4, $5)";
     for ((url, answer), number) in sources.iter().zip(1_i64..) {
         let source = sqlx::query(source).bind(article).bind(number).bind(id);
-        let source = source.bind(url).bind(answer);
+        let source = source.bind(url).bind(answer).bind(user);
         source.execute(&pool).await.unwrap();
     }
 }
@@ -62,7 +62,7 @@ async fn questions_come_from_the_guideline_and_none_that_was_asked_comes_again()
             .all(|it| !it[1].as_str().unwrap().is_empty())
     );
 
-    found(&system, article, &[("https://a.example/", GOOD)]).await;
+    found(&system, "alice", article, &[("https://a.example/", GOOD)]).await;
     let second = ask(&system, "generate_next_queries", arguments).await;
     let questions = second["queries"].as_array().unwrap();
     assert!(questions.iter().all(|it| it[0] != asked), "{second}");
@@ -93,7 +93,7 @@ async fn what_is_kept_is_explained_can_be_overruled_and_is_all_that_the_document
         ),
         ("https://docs.example/memory", GOOD),
     ];
-    found(&system, article, &sources).await;
+    found(&system, "alice", article, &sources).await;
 
     let chosen = ask(&system, keep, json!({"article_guideline_id": article})).await;
     let ids = chosen["selected_source_ids"].as_array().unwrap().clone();
@@ -148,7 +148,7 @@ async fn only_kept_sources_are_chosen_to_be_read_in_full() {
         ("https://www.youtube.com/watch?v=dQw4w9WgXcQ", GOOD),
         ("https://c.example/memory", GOOD),
     ];
-    found(&system, article, &sources).await;
+    found(&system, "alice", article, &sources).await;
     let keep = json!({"article_guideline_id": article, "keep": [1, 3, 4], "drop": [2]});
     ask(&system, "select_research_sources_to_keep", keep).await;
     let arguments = json!({"article_guideline_id": article, "max_sources": 5});

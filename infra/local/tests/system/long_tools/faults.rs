@@ -1,0 +1,68 @@
+//! Providers that are not well, and a database that goes away.
+
+use futures_util::future::join_all;
+use nova_testkit::providers::{Effect, Fault};
+use serde_json::Value;
+
+use super::{
+    table::{Asked, LONG_TOOLS, LongTool, piece},
+    world::World,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_killed_in_the_middle_costs_nothing() {
+    let world = World::start().await;
+    let begun = LONG_TOOLS.iter().map(|tool| async {
+        let before = 1.min(tool.pieces - 1);
+        let call = world.call(tool, "restarted").await;
+        let gate = call.hold_after(before).await;
+        let job = call.begin().await;
+        let waits = tool.at_once.min(tool.pieces - before);
+        call.reaches(job, before, &gate, waits).await;
+        (call, gate)
+    });
+    let begun = join_all(begun).await;
+    world.restart_database().await;
+    let end = begun.iter().map(|(call, gate)| async {
+        gate.open();
+        assert_eq!(call.answer().await["status"], "success", "{}", call.tag);
+        call.is_accounted_for(call.tool.pieces).await;
+    });
+    join_all(end).await;
+    world.system.local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_provider_refuses_for_now_is_asked_again_and_what_it_never_gives_costs_that_piece_only()
+ {
+    let world = World::start().await;
+    let tools = LONG_TOOLS.iter();
+    let tools = tools.filter(|tool| matches!(tool.asked, Asked::Provider(_)));
+    join_all(tools.map(|tool| one_piece_of_all_fails(&world, tool))).await;
+    world.system.local.stop().await;
+}
+
+async fn one_piece_of_all_fails(world: &World, tool: &LongTool) {
+    let call = world.call(tool, "faults").await;
+    let (provider, last) = (call.provider().unwrap(), tool.pieces - 1);
+    let on = |fault: Effect, number| Fault::new(fault).on(piece(&call.tag, number));
+    provider.inject(on(Effect::RetryAfter(429, 0), 0));
+    provider.inject(on(Effect::Status(503), 1));
+    provider.inject(on(Effect::Status(500), last).times(1000));
+    let answer = call.answer().await;
+    call.is_accounted_for(last).await;
+    let failures = answer["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 1, "{answer}");
+    let failure = failures[0].to_string();
+    for words in [&*piece(&call.tag, last), "500", "tried 4 times"] {
+        assert!(failure.contains(words), "{words}: {failure}");
+    }
+    let asked = |number| {
+        let name = piece(&call.tag, number);
+        let received = provider.received();
+        received.iter().filter(|it| it.mentions(&name)).count()
+    };
+    assert_eq!([asked(0), asked(1), asked(last)], [2, 2, 4], "{}", call.tag);
+    let again: Value = call.answer().await;
+    assert_eq!(again, answer, "the answer of then: {}", call.tag);
+}

@@ -1,0 +1,11 @@
+//! Every long tool, in processes that are killed, cut off from the database and left waiting: nothing
+//! is lost, and nothing is paid for twice.
+//!
+//! `table` has the tools, `world` a system to do it in; a tool that is not in the table fails a test.
+//! What the engine does for a tool of its own kind is tested where the engine is.
+
+mod crashes;
+mod faults;
+mod stopping;
+mod table;
+mod world;
