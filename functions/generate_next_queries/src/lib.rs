@@ -17,6 +17,7 @@ use nova_research::{
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
     jobs::{Failure, LongTool, Work, only_piece},
+    receipts::Receipts,
 };
 use nova_store::{Article, JobItem, Source, Tenant};
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,7 @@ impl LongTool for GenerateNextQueries {
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
+        _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(async move { self.answer_to(work).await.map_err(Failure::Job) })
     }

@@ -11,6 +11,7 @@ use nova_research::{guideline::Extraction, url::SourceUrl};
 use nova_runtime::{
     App, ConfigError, Function, NoArguments, Problem, Routes,
     jobs::{Failure, LongTool, Work},
+    receipts::Receipts,
 };
 use nova_store::{
     Article, ArticleStatus, CommittedBlob, JobItem, NewSource, Origin, Purpose, SourceKind, Tenant,
@@ -82,6 +83,7 @@ impl LongTool for ProcessGithubUrls {
         &'a self,
         work: &'a Work<NoArguments>,
         url: &'a str,
+        _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Paid, Failure>> {
         Box::pin(async move {
             let known = known(work, url).await.map_err(Failure::Job)?;

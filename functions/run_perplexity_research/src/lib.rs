@@ -15,6 +15,7 @@ use nova_research::query::Query;
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
     jobs::{Failure, LongTool, Work},
+    receipts::Receipts,
 };
 use nova_store::{
     AnsweredBefore, AnsweredQuery, Article, ArticleStatus, FoundSource, JobItem, Tenant,
@@ -90,6 +91,7 @@ impl LongTool for RunPerplexityResearch {
         &'a self,
         work: &'a Work<Questions>,
         piece: &'a str,
+        _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Paid, Failure>> {
         Box::pin(async move {
             let before = answered_before(work, piece).await.map_err(Failure::Job)?;

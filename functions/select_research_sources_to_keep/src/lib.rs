@@ -19,6 +19,7 @@ use nova_research::{
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
     jobs::{Failure, LongTool, Work, only_piece},
+    receipts::Receipts,
 };
 use nova_store::{Article, ArticleStatus, JobItem, ResearchSource, Tenant};
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,7 @@ impl LongTool for SelectToKeep {
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
+        _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(async move { self.judge(work).await.map_err(Failure::Job) })
     }

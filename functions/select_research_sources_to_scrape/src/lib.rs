@@ -18,6 +18,7 @@ use nova_research::{
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
     jobs::{Failure, LongTool, Work, only_piece},
+    receipts::Receipts,
 };
 use nova_store::{Article, JobItem, ResearchSource, Source, SourceKind, Tenant};
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,7 @@ impl LongTool for SelectToScrape {
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
+        _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
         Box::pin(async move { self.choose(work).await.map_err(Failure::Job) })
     }

@@ -22,6 +22,7 @@ use nova_providers::scrape::{PageReader, Scraper};
 use nova_runtime::{
     App, Problem,
     jobs::{Failure, LongTool, Work},
+    receipts::Receipts,
 };
 use nova_store::{Article, JobItem, Tenant};
 use serde_json::Value;
@@ -86,6 +87,7 @@ impl<L: PageList> LongTool for ReadPages<L> {
         &'a self,
         work: &'a Work<ReadArguments>,
         piece: &'a str,
+        _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(page::read::<L>(&self.blobs, &*self.reader, work, piece))
     }

@@ -5,9 +5,14 @@
 //! call again attaches, and a process that dies loses what it was just waiting for and no more:
 //! each piece is kept, in one transaction with the mark that it is done, as soon as it is paid for.
 //! No connection to the database is held while a provider is waited for.
+//!
+//! Receipts of what was paid go into the same transaction, whatever came of the piece; those of
+//! pieces that are not settled go with the end of the worker's claim. Only a process that dies takes
+//! those with it that it had not written down.
 
 mod backoff;
 mod call;
+mod ledger;
 mod note;
 mod share;
 mod waiting;
@@ -24,7 +29,7 @@ use uuid::Uuid;
 use self::note::Note;
 pub use self::{backoff::pause, call::patience, waiting::wait};
 pub(crate) use self::{call::Registered, waiting::Waiting};
-use crate::{app::App, problem::Problem};
+use crate::{app::App, problem::Problem, receipts::Receipts};
 
 /// A step of the workflow that takes long, in pieces that are paid for one by one.
 ///
@@ -66,11 +71,13 @@ pub trait LongTool: Send + Sync + 'static {
         work: &'a Work<Self::Arguments>,
     ) -> BoxFuture<'a, Result<Vec<String>, Problem>>;
 
-    /// Gets one piece from the provider, and writes what is large to the bucket.
+    /// Gets one piece from the provider, and writes what is large to the bucket. Every call of a
+    /// provider leaves its receipt: they are kept with the piece, and when there is none, too.
     fn fetch<'a>(
         &'a self,
         work: &'a Work<Self::Arguments>,
         piece: &'a str,
+        receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<Self::Paid, Failure>>;
 
     /// Keeps a piece in the transaction that marks it as done; gives what the answer needs to know

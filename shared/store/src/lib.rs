@@ -61,7 +61,7 @@ pub use jobs::{
     JobState, NewJob, Settled, Settlement,
 };
 pub use origins::{KnownSource, Origin};
-pub use provider_calls::{CallOutcome, CallUsage, ProviderCall};
+pub use provider_calls::{CallOutcome, CallUsage, CalledFor, ProviderCall, Spent};
 pub use research::{Added, AnsweredBefore, AnsweredQuery, FoundSource, ResearchResult};
 pub use schema::{Compatibility, REQUIRED_VERSION};
 pub use selection::ResearchSource;

@@ -65,6 +65,7 @@ impl Response {
             output_tokens: self.usage_metadata.candidates,
             thought_tokens: self.usage_metadata.thoughts,
             cost_micros: None,
+            credits: None,
         }
     }
 

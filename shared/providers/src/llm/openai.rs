@@ -108,11 +108,16 @@ impl OpenAi {
                 return Err(error);
             }
         };
+        let thoughts = completion.usage.completion_tokens_details.reasoning_tokens;
         let usage = CallUsage {
             prompt_tokens: completion.usage.prompt_tokens,
-            output_tokens: completion.usage.completion_tokens,
-            thought_tokens: completion.usage.completion_tokens_details.reasoning_tokens,
-            cost_micros: None,
+            // It counts the thoughts among them.
+            output_tokens: completion
+                .usage
+                .completion_tokens
+                .map(|all| all.saturating_sub(thoughts.unwrap_or_default())),
+            thought_tokens: thoughts,
+            ..CallUsage::default()
         };
         match self.judged(completion) {
             Ok(text) => Ok(Said { text, usage, call }),

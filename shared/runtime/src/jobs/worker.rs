@@ -13,7 +13,9 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use nova_store::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Settled, Settlement, Tenant};
+use nova_store::{
+    CalledFor, ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Settled, Settlement, Tenant,
+};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::{
     sync::watch,
@@ -21,8 +23,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Failure, LongTool, Work, backoff::pause, call::ring_for, note::Note, share};
-use crate::{app::App, bell::Ring, problem::Problem};
+use super::{
+    Failure, LongTool, Work, backoff::pause, call::ring_for, ledger::Ledger, note::Note, share,
+};
+use crate::{app::App, bell::Ring, problem::Problem, receipts::Receipts};
 
 /// How long a worker that says nothing is believed alive.
 const LEASE: Duration = Duration::from_mins(1);
@@ -97,6 +101,7 @@ pub(super) async fn run<T: LongTool>(
         job: &job,
         cancelled: AtomicBool::new(job.cancel_requested),
         resting: AtomicBool::new(false),
+        ledger: Ledger::default(),
     };
     let (note, notes) = Note::new();
     let done = tokio::select! {
@@ -115,6 +120,8 @@ struct Worker<'a, T> {
     cancelled: AtomicBool,
     /// No further piece is begun by this worker.
     resting: AtomicBool,
+    /// Receipts that are not written down yet.
+    ledger: Ledger,
 }
 
 impl<T: LongTool> Worker<'_, T> {
@@ -236,10 +243,11 @@ impl<T: LongTool> Worker<'_, T> {
         if self.begins_nothing() {
             return Ok(());
         }
-        let fetched = self.fetch(work, &piece.key).await?;
+        let receipts = self.ledger.open(piece.position);
+        let fetched = self.fetch(work, &piece.key, &receipts).await?;
         let mut tries = 0;
         loop {
-            match self.keep(work, &piece, &fetched).await {
+            match self.keep(work, &piece, &fetched, &receipts).await {
                 // It is paid for: it is kept as soon as the database is back, unless another
                 // worker has the job by then, which `stay_alive` notices.
                 Err(problem) if problem.is_our_fault() && tries < 60 => {
@@ -254,7 +262,10 @@ impl<T: LongTool> Worker<'_, T> {
                 }
                 // Also when it was settled before: by this loop, whose commit went through though
                 // its answer was lost.
-                Ok(Settlement::Kept | Settlement::Before) => return Ok(()),
+                Ok(Settlement::Kept | Settlement::Before) => {
+                    self.ledger.close(piece.position);
+                    return Ok(());
+                }
                 Ok(Settlement::Lost) => return Err(Stop::Lost),
                 Err(problem) => return Err(problem.into()),
             }
@@ -266,10 +277,11 @@ impl<T: LongTool> Worker<'_, T> {
         &self,
         work: &Work<T::Arguments>,
         key: &str,
+        receipts: &Receipts,
     ) -> Result<Result<T::Paid, String>, Problem> {
         let mut tries = 0;
         loop {
-            let fetch = AssertUnwindSafe(self.tool.fetch(work, key)).catch_unwind();
+            let fetch = AssertUnwindSafe(self.tool.fetch(work, key, receipts)).catch_unwind();
             let failure = match fetch.await {
                 Ok(Ok(paid)) => return Ok(Ok(paid)),
                 Ok(Err(failure)) => failure,
@@ -297,13 +309,14 @@ impl<T: LongTool> Worker<'_, T> {
         }
     }
 
-    /// Keeps what came of a piece, with the mark that it is settled; nothing is kept where the
-    /// mark could not be made.
+    /// Keeps what came of a piece and its receipts, with the mark that it is settled; nothing is
+    /// kept where the mark could not be made.
     async fn keep(
         &self,
         work: &Work<T::Arguments>,
         piece: &JobItem,
         fetched: &Result<T::Paid, String>,
+        receipts: &Receipts,
     ) -> Result<Settlement, Problem> {
         let (id, fence) = (self.job.id, self.job.fence);
         let mut tenant = self.tenant().await?;
@@ -320,34 +333,53 @@ impl<T: LongTool> Worker<'_, T> {
             }
         };
         if settlement == Settlement::Kept {
+            self.keep_calls(&mut tenant, piece.position, receipts)
+                .await?;
             tenant.commit().await?;
         }
         Ok(settlement)
     }
 
+    async fn keep_calls(
+        &self,
+        tenant: &mut Tenant,
+        position: u64,
+        receipts: &Receipts,
+    ) -> Result<(), Problem> {
+        let called_for = CalledFor {
+            article: self.job.article,
+            job: self.job.id,
+            tool: T::NAME,
+            position,
+        };
+        Ok(tenant.keep_calls(called_for, &receipts.all()).await?)
+    }
+
     /// A transaction for the end of the job, also when the database is away for a moment: the job
-    /// would lie there until the claim has run out.
+    /// would lie there until the claim has run out. It has the receipts of what is not settled.
     async fn last_tenant(&self) -> Result<Tenant, Problem> {
         let deadline = Instant::now() + END_PATIENCE;
-        loop {
+        let mut tenant = loop {
             match self.tenant().await {
                 Err(problem) if problem.is_our_fault() && Instant::now() < deadline => {
                     sleep(Duration::from_millis(500)).await;
                 }
-                opened => return opened,
+                opened => break opened?,
             }
+        };
+        for (position, receipts) in self.ledger.left() {
+            self.keep_calls(&mut tenant, position, &receipts).await?;
         }
+        Ok(tenant)
     }
 
     /// Writes down how it ended.
     async fn end(&self, done: Result<Box<RawValue>, Stop>) -> Result<Outcome, Problem> {
-        if matches!(done, Err(Stop::Lost)) {
-            return Ok(Outcome::Lost);
-        }
         let (id, fence) = (self.job.id, self.job.fence);
         let mut tenant = self.last_tenant().await?;
         let ended = match done {
             Ok(answer) => tenant.end_job(id, fence, Ended::Succeeded(&answer)).await?,
+            // The work is another's; what was paid in this worker's name was paid all the same.
             Err(Stop::Lost) => false,
             Err(Stop::Cancelled) => tenant.end_job(id, fence, Ended::Cancelled).await?,
             Err(Stop::Rest) => return self.put_off(tenant, Duration::ZERO, false).await,

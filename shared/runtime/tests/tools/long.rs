@@ -12,6 +12,7 @@ use http::StatusCode;
 use nova_runtime::{
     App, ConfigError, Problem, Routes,
     jobs::{Failure, LongTool, Work},
+    receipts::{CallOutcome, CallUsage, Receipts},
 };
 use nova_store::{
     AnsweredQuery, Article, CommittedBlob, FoundSource, ItemState, JobItem, NewBlob, NewSource,
@@ -146,8 +147,20 @@ impl LongTool for ReadPages {
         &'a self,
         _: &'a Work<Pages>,
         piece: &'a str,
+        receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<String, Failure>> {
-        Box::pin(self.0.get(piece))
+        Box::pin(async move {
+            // Dropped in the middle, it says that it broke off.
+            let call = receipts.begin("Example", None);
+            let got = self.0.get(piece).await;
+            let outcome = match &got {
+                Ok(_) => CallOutcome::Answered,
+                Err(Failure::Again { .. }) => CallOutcome::Busy,
+                Err(_) => CallOutcome::Refused,
+            };
+            call.end(outcome, CallUsage::default());
+            got
+        })
     }
 
     fn keep<'a>(
@@ -276,6 +289,13 @@ impl Setup {
         )
     }
 
+    /// Receipts, as `item outcome`, in their order.
+    async fn receipts(&self) -> Vec<String> {
+        let all = "SELECT c.item_position || ' ' || c.outcome FROM provider_calls c ORDER BY c.item_position, c.id";
+        let pool = self.nova.database.pool();
+        sqlx::query_scalar(all).fetch_all(&pool).await.unwrap()
+    }
+
     async fn wait_until_kept(&self, pages: i64) {
         for _ in 0..500 {
             if self.count("SELECT count(*) FROM sources").await == pages {
@@ -332,7 +352,41 @@ async fn a_worker_that_is_killed_after_some_pieces_costs_none_twice() {
         assert_eq!((status, &answer["read"]), (200, &json!(4)), "{answer}");
         assert_eq!(setup.kept_charged_jobs().await, (4, 1, 1));
         assert_eq!(setup.provider.paid(), once_each());
+        let answered = ["0 answered", "1 answered", "2 answered", "3 answered"];
+        assert_eq!(
+            setup.receipts().await,
+            answered,
+            "those of the dead are not known"
+        );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_was_paying_for_when_it_lost_its_job_is_written_down_too() {
+    let setup = Setup::new(Provider::with_gate(0)).await;
+    let job = setup.job(&["a"]).await;
+    let first = setup.nova.ring(TOOL, &job);
+    let second = async {
+        while setup.provider.asked("a") < 1 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        setup.worker_is_given_up().await;
+        let second = setup.nova.instance(&tools(&setup.provider));
+        let ringing = ring(second.address, TOOL, &job);
+        let open = async {
+            while setup.provider.asked("a") < 2 {
+                sleep(Duration::from_millis(5)).await;
+            }
+            // Only the second is let through; the first hears with its heartbeat that it has lost.
+            sleep(Duration::from_secs(6)).await;
+            setup.provider.open();
+        };
+        let (status, ()) = tokio::join!(ringing, open);
+        assert_eq!(status, 200);
+    };
+    tokio::join!(first, second);
+    assert_eq!(setup.kept_charged_jobs().await, (1, 1, 1));
+    assert_eq!(setup.receipts().await, ["0 unreachable", "0 answered"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -423,6 +477,23 @@ async fn what_the_provider_refuses_costs_that_piece_only_and_says_why() {
     );
     assert_eq!(setup.provider.asked("busy"), 3);
     assert_eq!(setup.provider.asked("gone"), 1);
+    let receipts = setup.receipts().await;
+    assert_eq!(
+        receipts,
+        [
+            "0 answered",
+            "1 busy",
+            "1 busy",
+            "1 answered",
+            "2 busy",
+            "2 busy",
+            "2 busy",
+            "2 busy",
+            "3 refused",
+            "4 unreachable",
+        ],
+        "one for each call, whatever came of it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -447,6 +518,11 @@ async fn a_provider_that_is_not_configured_is_told_and_one_that_is_down_is_tried
         setup.nova.ring(TOOL, &job).await;
     }
     assert_eq!(setup.provider.asked("down"), 5);
+    assert_eq!(
+        setup.receipts().await,
+        ["0 refused"; 6],
+        "also of what was never settled: once of the one job, five times of the other"
+    );
     let (status, answer) = setup.call(&["down"], "0").await;
     assert_eq!((status, &answer["title"]), (500, &json!("Internal error")));
     assert_eq!(

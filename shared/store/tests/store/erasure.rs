@@ -1,7 +1,9 @@
-use nova_store::{Charge, Error, Purpose};
+use nova_store::{CallUsage, CalledFor, Charge, Error, Purpose};
 use uuid::Uuid;
 
-use crate::support::{article, blob, database, new_blob, run, store, user, value, within};
+use crate::support::{
+    article, blob, database, new_blob, provider_call, run, store, user, value, within,
+};
 
 #[tokio::test]
 async fn erasing_a_user_leaves_the_totals_and_nothing_of_the_person() {
@@ -26,6 +28,20 @@ async fn erasing_a_user_leaves_the_totals_and_nothing_of_the_person() {
                 .await
                 .unwrap();
         }
+        let (called_for, receipt) = (
+            CalledFor {
+                article: id,
+                job: Uuid::now_v7(),
+                tool: "tool",
+                position: 0,
+            },
+            provider_call(CallUsage::default()),
+        );
+        within(&tools, user, async |t| {
+            t.keep_calls(called_for, &[receipt]).await
+        })
+        .await
+        .unwrap();
         let refunded = Charge {
             tool: "tool",
             call_id: Uuid::now_v7(),
@@ -122,6 +138,15 @@ async fn erasing_a_user_leaves_the_totals_and_nothing_of_the_person() {
         )
         .await,
         3
+    );
+    assert_eq!(
+        value::<i64>(
+            &sql,
+            "SELECT count(*) FROM provider_calls WHERE user_id LIKE 'erased:%' AND article_id IS NULL"
+        )
+        .await,
+        1,
+        "what was paid stays paid"
     );
     assert_eq!(value::<i64>(&sql, "SELECT count(*) FROM articles").await, 1);
     assert_eq!(

@@ -15,6 +15,7 @@ mod limits;
 mod lint;
 mod plans;
 mod privileges;
+mod provider_calls;
 mod reports;
 mod research;
 mod round_trips;

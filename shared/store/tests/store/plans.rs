@@ -75,6 +75,8 @@ async fn fill(pool: &PgPool) {
          SELECT user_id, year_month, count(*) FROM tool_call_usage GROUP BY 1, 2;
          INSERT INTO tool_call_refunds (call_id, user_id, tool_name, year_month, reason, charged_at)
          SELECT gen_random_uuid(), 'user ' || (n % 1000 + 1), 'tool', '2026-01', 'r', now() FROM generate_series(1, 10000) n;
+         INSERT INTO provider_calls (id, user_id, article_id, job_id, item_position, tool, provider, outcome, duration_ms)
+         SELECT gen_random_uuid(), a.user_id, a.id, a.id, n, 'tool', 'Example', 'answered', 1 FROM articles a, generate_series(0, 1) n;
          INSERT INTO jobs (id, user_id, article_id, tool, dedupe_key, arguments, state, result, finished_at)
          SELECT id, user_id, id, 'scrape', sha256(id::text::bytea), '{}', 'succeeded', '{}', now() - random() * interval '1 day' FROM articles;
          INSERT INTO job_items (job_id, position, user_id, item_key) SELECT j.id, n, j.user_id, n::text FROM jobs j, generate_series(0, 2) n;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use nova_store::migrate::Migrator;
-use nova_store::{CommittedBlob, Error, NewArticle, NewBlob, Purpose, Store, Tenant, UserId};
+use nova_store::{
+    CallOutcome, CallUsage, CommittedBlob, Error, NewArticle, NewBlob, ProviderCall, Purpose,
+    Store, Tenant, UserId,
+};
 use nova_testkit::postgres::{Database, Postgres};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -135,4 +138,16 @@ pub(crate) async fn article(uploads: &Store, owner: &UserId) -> Uuid {
     })
     .await
     .unwrap()
+}
+
+/// A call of a provider that was answered.
+pub(crate) fn provider_call(usage: CallUsage) -> ProviderCall {
+    ProviderCall {
+        id: Uuid::now_v7(),
+        provider: "Example",
+        model: Some("model-1".to_owned()),
+        outcome: CallOutcome::Answered,
+        duration: Duration::from_millis(1500),
+        usage,
+    }
 }
