@@ -65,7 +65,7 @@ pub trait LongTool: Send + Sync + 'static {
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>>;
 
-    /// Lists the pieces: normalised URLs, questions. The same each time.
+    /// Lists the pieces: normalised URLs, questions. The same each time, whatever came of them.
     fn pieces<'a>(
         &'a self,
         work: &'a Work<Self::Arguments>,
@@ -89,6 +89,13 @@ pub trait LongTool: Send + Sync + 'static {
         piece: &'a JobItem,
         paid: &'a Self::Paid,
     ) -> BoxFuture<'a, Result<Value, Problem>>;
+
+    /// The pieces that come after one, where only what was had of it tells that there are any: the
+    /// next part of a video whose length nobody says. They are listed behind all others, in the
+    /// transaction that marks this one as done. None, unless a tool says otherwise.
+    fn further(&self, _piece: &JobItem, _paid: &Self::Paid) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The result object, when every piece is done or was given up.
     ///

@@ -192,10 +192,30 @@ impl<T: LongTool> Worker<'_, T> {
         let mut tenant = self.tenant().await?;
         let planned = tenant.plan_job(self.job.id, self.job.fence, &keys).await?;
         tenant.commit().await?;
-        let pieces = planned.ok_or(Stop::Lost)?;
+        let mut pieces = planned.ok_or(Stop::Lost)?;
+        // In rounds, because pieces may come of pieces.
+        while pieces.iter().any(|piece| piece.state == ItemState::Pending) {
+            if self.cancelled.load(Ordering::Relaxed) {
+                return Err(Stop::Cancelled);
+            }
+            if self.resting.load(Ordering::Relaxed) {
+                return Err(Stop::Rest);
+            }
+            pieces = self.round(&work, pieces).await?;
+        }
+        let answer = self.tool.answer(&work, &pieces)?;
+        Ok(to_raw_value(&answer).map_err(Problem::internal)?)
+    }
+
+    /// Gets the pieces that are left, as long as any may be begun; gives all there are then.
+    async fn round(
+        &self,
+        work: &Work<T::Arguments>,
+        pieces: Vec<JobItem>,
+    ) -> Result<Vec<JobItem>, Stop> {
         stream::iter(pieces)
             .filter(|piece| std::future::ready(piece.state == ItemState::Pending))
-            .map(|piece| self.piece(&work, piece))
+            .map(|piece| self.piece(work, piece))
             .buffer_unordered(self.tool.at_once(&work.arguments))
             // When one of them says that none can be had, those that are being fetched are paid for
             // all the same: they are waited for and kept, and no other is begun.
@@ -207,17 +227,7 @@ impl<T: LongTool> Worker<'_, T> {
             })
             .await?;
         let mut tenant = self.tenant().await?;
-        let pieces = tenant.job_items(self.job.id).await?;
-        drop(tenant);
-        if pieces.iter().any(|piece| piece.state == ItemState::Pending) {
-            return Err(if self.cancelled.load(Ordering::Relaxed) {
-                Stop::Cancelled
-            } else {
-                Stop::Rest
-            });
-        }
-        let answer = self.tool.answer(&work, &pieces)?;
-        Ok(to_raw_value(&answer).map_err(Problem::internal)?)
+        Ok(tenant.job_items(self.job.id).await?)
     }
 
     async fn load(
@@ -324,6 +334,10 @@ impl<T: LongTool> Worker<'_, T> {
             Ok(paid) => {
                 let result = self.tool.keep(work, &mut tenant, piece, paid).await?;
                 let result = to_raw_value(&result).map_err(Problem::internal)?;
+                let further = self.tool.further(piece, paid);
+                if !further.is_empty() && !tenant.extend_job(id, fence, &further).await? {
+                    return Ok(Settlement::Lost);
+                }
                 let settled = Settled::Done(&result);
                 tenant.settle_item(id, fence, &piece.key, settled).await?
             }

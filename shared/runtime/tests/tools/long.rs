@@ -203,6 +203,10 @@ impl LongTool for ReadPages {
         })
     }
 
+    fn further(&self, piece: &JobItem, _: &String) -> Vec<String> {
+        part_after(&piece.key).into_iter().collect()
+    }
+
     fn answer(&self, _: &Work<Pages>, pieces: &[JobItem]) -> Result<Value, Problem> {
         let done = pieces.iter().filter(|one| one.state == ItemState::Done);
         let failures: Vec<Value> = pieces
@@ -211,6 +215,14 @@ impl LongTool for ReadPages {
             .collect();
         Ok(json!({"status": "success", "read": done.count(), "failures": failures}))
     }
+}
+
+/// `serial 2/3` after `serial 1/3`: only who has a part sees that there is another.
+fn part_after(page: &str) -> Option<String> {
+    let (name, part) = page.split_once(' ')?;
+    let (part, of) = part.split_once('/')?;
+    let (part, of): (u32, u32) = (part.parse().ok()?, of.parse().ok()?);
+    (part < of).then(|| format!("{name} {}/{of}", part + 1))
 }
 
 /// Nova with this tool, and an article.
@@ -565,6 +577,88 @@ async fn a_cancelled_job_begins_nothing_new_and_keeps_what_is_done() {
     };
     tokio::join!(worker, user);
     assert_eq!(setup.kept_charged_jobs().await, (1, 1, 1));
+    let cancelled = "SELECT count(*) FROM jobs WHERE state = 'cancelled'";
+    assert_eq!(setup.count(cancelled).await, 1);
+}
+
+/// All parts of these serials, each paid once.
+fn parts_once(serials: &[&str], parts: u32) -> BTreeMap<String, u32> {
+    let all = serials.iter().flat_map(|name| {
+        let parts = 1..=parts;
+        parts.map(move |part| (format!("{name} {part}/3"), 1))
+    });
+    all.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_that_come_of_pieces_are_paid_once_wherever_the_worker_is_killed() {
+    for before in [0, 1, 2] {
+        let setup = Setup::new(Provider::with_gate(before)).await;
+        let job = setup.job(&["serial 1/3"]).await;
+        let first = setup.nova.instance(&tools(&setup.provider));
+        let ringing = {
+            let (address, job) = (first.address, job.clone());
+            tokio::spawn(async move { ring(address, TOOL, &job).await })
+        };
+        // The next one is being waited for.
+        while setup.provider.asked.lock().unwrap().len() < before + 1 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        first.kill();
+        assert_ne!(ringing.await.unwrap(), 200, "whoever rang rings again");
+        let (_, running) = setup.call(&["serial 1/3"], "0").await;
+        assert_eq!(
+            (&running["done"], &running["total"]),
+            (&json!(before), &json!(before + 1)),
+            "listed with what told of it: {running}"
+        );
+        setup.provider.open();
+        setup.worker_is_given_up().await;
+        assert_eq!(setup.nova.ring(TOOL, &job).await, 200);
+        let (status, answer) = setup.call(&["serial 1/3"], "0").await;
+        assert_eq!((status, &answer["read"]), (200, &json!(3)), "{answer}");
+        assert_eq!(setup.kept_charged_jobs().await, (3, 1, 1));
+        assert_eq!(setup.provider.paid(), parts_once(&["serial"], 3));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_that_grow_side_by_side_do_not_get_into_each_others_way() {
+    let setup = Setup::new(Arc::default()).await;
+    let second = setup.nova.instance(&tools(&setup.provider));
+    let pages = ["one 1/3", "two 1/3", "three 1/3", "four 1/3"];
+    let job = setup.job(&pages).await;
+    let rings = tokio::join!(
+        setup.nova.ring(TOOL, &job),
+        ring(second.address, TOOL, &job)
+    );
+    assert_eq!(rings, (200, 200));
+    let (status, answer) = setup.call(&pages, "20").await;
+    assert_eq!((status, &answer["read"]), (200, &json!(12)), "{answer}");
+    assert_eq!(setup.kept_charged_jobs().await, (12, 1, 1));
+    let names = ["one", "two", "three", "four"];
+    assert_eq!(setup.provider.paid(), parts_once(&names, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_does_not_begin_the_pieces_that_have_come_of_others() {
+    let setup = Setup::new(Provider::with_gate(0)).await;
+    let pool = setup.nova.database.pool();
+    let job = setup.job(&["serial 1/3"]).await;
+    let user = async {
+        while setup.provider.asked.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let cancel = "UPDATE jobs SET cancel_requested = true";
+        sqlx::query(cancel).execute(&pool).await.unwrap();
+        // Until the worker has heard of it, with a heartbeat.
+        sleep(Duration::from_secs(6)).await;
+        setup.provider.open();
+    };
+    let (rung, ()) = tokio::join!(setup.nova.ring(TOOL, &job), user);
+    assert_eq!(rung, 200);
+    assert_eq!(setup.kept_charged_jobs().await, (1, 1, 1));
+    assert_eq!(setup.provider.paid(), parts_once(&["serial"], 1));
     let cancelled = "SELECT count(*) FROM jobs WHERE state = 'cancelled'";
     assert_eq!(setup.count(cancelled).await, 1);
 }

@@ -103,7 +103,7 @@ pub struct Job {
     pub state: JobState,
     /// Pieces that are done or were given up.
     pub settled: u64,
-    /// Pieces altogether; 0 while that is not known.
+    /// Pieces altogether, as far as they are known; 0 before they are listed.
     pub total: u64,
     /// What it is doing, in words.
     pub note: Option<String>,

@@ -78,6 +78,47 @@ impl Tenant {
         })
     }
 
+    /// Lists further pieces behind those that a job has, in the transaction that settles the piece
+    /// which told of them: so a crash neither loses nor repeats one. After everything else that is
+    /// kept there, because the job is held against whoever settles another piece, who came that way
+    /// too. Answers false when the claim is not this worker's any more.
+    pub fn extend_job<'a>(
+        &'a mut self,
+        id: Uuid,
+        fence: i64,
+        keys: &'a [String],
+    ) -> Answer<'a, bool> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let held = sqlx::query_scalar!(
+                "-- jobs: hold alone
+                 SELECT id FROM jobs WHERE id = $1 AND user_id = $2 AND fence = $3 AND state = 'running' FOR NO KEY UPDATE",
+                id,
+                user,
+                fence,
+            )
+            .fetch_optional(&mut *connection)
+            .await?;
+            if held.is_none() {
+                return Ok(false);
+            }
+            sqlx::query!(
+                "-- jobs: list further items
+                 INSERT INTO job_items (job_id, position, user_id, item_key)
+                 SELECT $1, has.items + nth - 1, $2, key
+                   FROM (SELECT coalesce(max(position) + 1, 0) AS items FROM job_items WHERE job_id = $1 AND user_id = $2) AS has,
+                        unnest($3::text[]) WITH ORDINALITY AS k (key, nth)
+                 ON CONFLICT (job_id, item_key) DO NOTHING",
+                id,
+                user,
+                keys,
+            )
+            .execute(connection)
+            .await?;
+            Ok(true)
+        })
+    }
+
     /// The pieces of a job in their order.
     pub fn job_items(&mut self, id: Uuid) -> Answer<'_, Vec<JobItem>> {
         watch(self.broken(), self.item_rows(id))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nova_store::{
     ClaimedJob, Ended, Enqueued, Error, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobState, NewJob,
-    Settled, Settlement, Store, UserId,
+    Settled, Settlement, Store, Tenant, UserId,
 };
 use nova_testkit::postgres::Database;
 use serde_json::{json, value::RawValue};
@@ -238,6 +238,50 @@ async fn after_a_crash_only_what_was_not_settled_is_left_to_do() {
     assert_eq!(setup.settle(2, "a").await, Settlement::Kept);
     let state = setup.state().await;
     assert_eq!((state.settled, state.total), (2, 3));
+}
+
+#[tokio::test]
+async fn further_pieces_are_listed_with_what_told_of_them_or_not_at_all() {
+    let setup = Setup::new().await;
+    let (id, result) = (setup.job.id, raw(&json!({})));
+    let extend = async |tenant: &mut Tenant, fence, keys: &[&str]| {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        tenant.extend_job(id, fence, &keys).await.unwrap()
+    };
+    let mut dies = setup.store.tenant(&setup.alice).await.unwrap();
+    assert!(extend(&mut dies, 1, &["d"]).await);
+    drop(dies);
+    assert_eq!(setup.state().await.total, 3);
+    assert!(
+        !extend(
+            &mut setup.store.tenant(&setup.alice).await.unwrap(),
+            2,
+            &["d"]
+        )
+        .await
+    );
+
+    // Side by side: the second waits for the first, and comes behind it.
+    let mut first = setup.store.tenant(&setup.alice).await.unwrap();
+    assert!(extend(&mut first, 1, &["d", "a"]).await);
+    let settled = first.settle_item(id, 1, "a", Settled::Done(&result)).await;
+    assert_eq!(settled.unwrap(), Settlement::Kept);
+    let second = within(&setup.store, &setup.alice, async |t| {
+        let keys = ["e".to_owned(), "f".to_owned()];
+        assert!(t.extend_job(id, 1, &keys).await?);
+        t.settle_item(id, 1, "b", Settled::Done(&result)).await
+    });
+    let commits = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        first.commit().await.unwrap();
+    };
+    let (second, ()) = tokio::join!(second, commits);
+    assert_eq!(second.unwrap(), Settlement::Kept);
+    let items = setup.plan(1).await.unwrap();
+    let keys: Vec<&str> = items.iter().map(|item| item.key.as_str()).collect();
+    assert_eq!(keys, ["a", "b", "c", "d", "e", "f"]);
+    let state = setup.state().await;
+    assert_eq!((state.settled, state.total), (2, 6));
 }
 
 #[tokio::test]
