@@ -36,7 +36,7 @@ Settings (environment): DATABASE_URL or CLOUD_SQL_INSTANCE, BLOB_BUCKET, CLOUD_T
 CLOUD_TASKS_SERVICE_ACCOUNT and CLOUD_TASKS_TARGET_URL (without them nobody is called).";
 
 /// Less than the five minutes between two runs.
-const BUDGET: Duration = Duration::from_mins(4);
+pub const BUDGET: Duration = Duration::from_mins(4);
 /// Who made a job has this long to call for a worker.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long it can be asked how a job ended.

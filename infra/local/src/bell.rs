@@ -18,6 +18,8 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use crate::database::as_sweeper;
+
 /// In whose name it calls.
 pub(crate) const ACCOUNT: &str = "bell@nova.local";
 /// Steps that are announced within this time are looked at together.
@@ -45,7 +47,7 @@ impl Bell {
     ///
     /// When that is no address of a database.
     pub(crate) fn start(database_url: &str, ring: Ring) -> Result<Self> {
-        let app = as_sweeper(database_url)?;
+        let app = app(database_url)?;
         let watch = tokio::spawn(async move { watch(app.store(), &ring).await });
         Ok(Self { watch })
     }
@@ -58,9 +60,8 @@ impl Bell {
 }
 
 /// The database with the rights of a sweeper, and no more.
-fn as_sweeper(database_url: &str) -> Result<Arc<App>> {
-    let more = if database_url.contains('?') { '&' } else { '?' };
-    let url = format!("{database_url}{more}options[role]=nova_sweeper");
+fn app(database_url: &str) -> Result<Arc<App>> {
+    let url = as_sweeper(database_url);
     let config = Config::read(&Environment::from([("DATABASE_URL", url.as_str())]))?;
     App::new("bell", config).context("the bell")
 }

@@ -15,6 +15,12 @@ pub(crate) fn login(family: &str) -> String {
     format!("{}@nova.local", family.trim_start_matches("nova_"))
 }
 
+/// The address with the rights of a sweeper, given an administrator's.
+pub(crate) fn as_sweeper(database_url: &str) -> String {
+    let more = if database_url.contains('?') { '&' } else { '?' };
+    format!("{database_url}{more}options[role]=nova_sweeper")
+}
+
 /// Brings the schema of the database at `url` up to date and makes the logins that this build's
 /// functions use.
 ///

@@ -18,6 +18,7 @@ mod bell;
 mod database;
 mod demo;
 mod processes;
+mod scheduler;
 mod state;
 
 pub use database::migrated;

@@ -24,11 +24,12 @@ use uuid::Uuid;
 
 use crate::{
     bell::{self, Bell},
-    database::{login, migrated},
+    database::{as_sweeper, login, migrated},
     functions::SERVICES,
     gateway::{Functions, ISSUER_PATH, gateway},
     manifest::Manifest,
     processes::Processes,
+    scheduler::Scheduler,
 };
 
 /// The bucket that the object store offers.
@@ -68,6 +69,7 @@ pub struct Local {
     processes: Option<Arc<Processes>>,
     ring: bell::Ring,
     bell: Bell,
+    scheduler: Scheduler,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<usize>,
 }
@@ -105,6 +107,9 @@ impl Local {
         };
         let ring = ring(functions.clone(), issuer.clone());
         let bell = Bell::start(&parts.database_url, Arc::clone(&ring))?;
+        let database = Some(vec![("DATABASE_URL", as_sweeper(&parts.database_url))]);
+        let settings = settings_of(&url, &issuer, &parts.objects, database, &parts.settings);
+        let scheduler = Scheduler::start(&manifest, settings)?;
 
         let (stop, stopped) = oneshot::channel::<()>();
         let answer = gateway(&manifest, issuer.clone(), functions);
@@ -125,6 +130,7 @@ impl Local {
             processes,
             ring,
             bell,
+            scheduler,
             stop: Some(stop),
             served,
         })
@@ -178,6 +184,7 @@ impl Local {
     /// Finishes what is under way and stops everything that this value started.
     pub async fn stop(mut self) {
         self.bell.stop().await;
+        self.scheduler.stop().await;
         for app in &self.apps {
             app.stop();
         }

@@ -10,6 +10,7 @@ mod crash;
 mod demo;
 mod download;
 mod github;
+mod large_sources;
 mod limits;
 mod local_files;
 mod local_files_page;

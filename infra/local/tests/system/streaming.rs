@@ -82,7 +82,7 @@ async fn add_source(blobs: &Blobs, store: &Store, article: Uuid, number: usize) 
 }
 
 /// The most that a process ever had resident.
-fn peak_memory_mib(process: u32) -> u64 {
+pub(crate) fn peak_memory_mib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status
         .lines()
