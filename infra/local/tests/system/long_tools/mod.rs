@@ -8,4 +8,6 @@ mod crashes;
 mod faults;
 mod stopping;
 mod table;
+mod users;
+mod waiting;
 mod world;
