@@ -1,12 +1,14 @@
 //! `make bench`: what the functions cost, and how close they come to the database they stand on.
 //!
-//! Two parts. `binaries` starts each deployed binary by itself: its size, the time from exec to
+//! Three parts. `binaries` starts each deployed binary by itself: its size, the time from exec to
 //! listening and to the first answer, its memory when idle. `rates` runs the whole system and asks
 //! it as fast as it answers; right after each figure pgbench sends the same statements to the same
-//! server, so that the ratio of the two means something on any machine. Figures go to
+//! server, so that the ratio of the two means something on any machine. `claims` does the same with
+//! what workers of long tools begin with. Figures go to
 //! `target/bench/*.json` and to a table.
 
 mod binaries;
+mod claims;
 mod load;
 mod pgbench;
 mod rates;
@@ -29,11 +31,14 @@ fn main() -> ExitCode {
         }
         let rates: Vec<_> = RATES.into_iter().filter(|rate| runs(rate)).collect();
         let rates = if runs("rates") { RATES.into() } else { rates };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         if !rates.is_empty() {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()?;
             runtime.block_on(rates::measure(&rates))?;
+        }
+        if runs("claims") {
+            runtime.block_on(claims::measure())?;
         }
         anyhow::Ok(())
     };
