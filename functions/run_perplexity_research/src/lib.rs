@@ -91,7 +91,7 @@ impl LongTool for RunPerplexityResearch {
         &'a self,
         work: &'a Work<Questions>,
         piece: &'a str,
-        _: &'a Receipts,
+        receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<Paid, Failure>> {
         Box::pin(async move {
             let before = answered_before(work, piece).await.map_err(Failure::Job)?;
@@ -102,7 +102,7 @@ impl LongTool for RunPerplexityResearch {
                 return Err(Failure::Job(search::not_configured()));
             };
             let query = Query::parse(piece).map_err(|error| Failure::Never(error.to_string()))?;
-            Ok(Paid::Now(search.search(&query).await?))
+            Ok(Paid::Now(search.search(&query, receipts).await?))
         })
     }
 

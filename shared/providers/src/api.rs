@@ -8,6 +8,7 @@ use nova_runtime::{
     config::Secret,
     fetch::retry_after,
     http_client::{HttpClient, Limits},
+    receipts::{CallUsage, OpenCall, Receipts},
     tokens::TokenSource,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -45,6 +46,7 @@ pub struct Api {
     http: HttpClient,
     base_url: Url,
     credentials: Credentials,
+    setting: &'static str,
     limits: Limits,
     turns: Option<Arc<Semaphore>>,
 }
@@ -71,6 +73,7 @@ impl Api {
             http,
             base_url,
             credentials,
+            setting: "its key",
             limits: Limits {
                 deadline: DEADLINE,
                 response_bytes: RESPONSE_BYTES,
@@ -83,6 +86,13 @@ impl Api {
     #[must_use]
     pub fn at_once(mut self, calls: usize) -> Self {
         self.turns = Some(Arc::new(Semaphore::new(calls)));
+        self
+    }
+
+    /// With the setting that is to be mended when it refuses our credentials.
+    #[must_use]
+    pub const fn known_by(mut self, setting: &'static str) -> Self {
+        self.setting = setting;
         self
     }
 
@@ -109,6 +119,25 @@ impl Api {
         body: &(impl Serialize + Sync),
     ) -> Result<T, ProviderError> {
         self.json(&self.send(self.request(path, body)?).await?)
+    }
+
+    /// Posts as [`Api::post`] does, as a call that leaves a receipt. It is still open when there is
+    /// an answer: whoever can tell what that is worth ends it.
+    pub(crate) async fn call<'a, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+        model: Option<&str>,
+        receipts: &'a Receipts,
+    ) -> Result<(T, OpenCall<'a>), ProviderError> {
+        let call = receipts.begin(self.provider, model);
+        match self.post(path, body).await {
+            Ok(answer) => Ok((answer, call)),
+            Err(error) => {
+                call.end(error.outcome(), CallUsage::default());
+                Err(error)
+            }
+        }
     }
 
     /// A request that posts JSON to a path below the base.
@@ -227,12 +256,14 @@ impl Api {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PAYMENT_REQUIRED => {
                 ProviderError::Credentials {
                     provider,
+                    setting: self.setting,
                     status,
                     message,
                 }
             }
             _ if key_is_invalid(response.body()) => ProviderError::Credentials {
                 provider,
+                setting: self.setting,
                 status,
                 message,
             },

@@ -21,6 +21,8 @@ pub enum ProviderError {
     Credentials {
         /// Who was asked.
         provider: &'static str,
+        /// What it knows us by: the setting that is to be mended.
+        setting: &'static str,
         /// What it answered.
         status: StatusCode,
         /// What it said, shortened.
@@ -95,6 +97,14 @@ impl ProviderError {
         }
     }
 
+    /// What the receipt of a call says that ended like this.
+    pub const fn outcome_of<T>(result: &Result<T, Self>) -> CallOutcome {
+        match result {
+            Ok(_) => CallOutcome::Answered,
+            Err(error) => error.outcome(),
+        }
+    }
+
     /// What the receipt of such a call says.
     pub const fn outcome(&self) -> CallOutcome {
         match self {
@@ -121,11 +131,14 @@ impl From<ProviderError> for Failure {
                 "A provider is not configured",
                 format!("{error}."),
             )),
-            ProviderError::Credentials { .. } => Self::Job(Problem::new(
+            ProviderError::Credentials { setting, .. } => Self::Settings(Problem::new(
                 StatusCode::BAD_GATEWAY,
                 "provider-credentials",
                 "A provider refuses our credentials",
-                format!("{error}. The operator of this deployment has to look after its key."),
+                format!(
+                    "{error}. The operator of this deployment has to look after {setting}; until then \
+                     calling again does not help. The call is given back."
+                ),
             )),
             ProviderError::Busy { after, .. } => Self::Again {
                 reason: error.to_string(),

@@ -65,7 +65,7 @@ impl GoogleModels {
             credentials,
         );
         Some(Self {
-            api: api.at_once(MODELS_AT_ONCE),
+            api: api.known_by("GOOGLE_API_KEY").at_once(MODELS_AT_ONCE),
             door: Door::Gemini,
         })
     }
@@ -81,7 +81,9 @@ impl GoogleModels {
             credentials,
         );
         Some(Self {
-            api: api.at_once(MODELS_AT_ONCE),
+            api: api
+                .known_by("the roles of its service account (Vertex AI User)")
+                .at_once(MODELS_AT_ONCE),
             door: Door::Vertex {
                 project: settings.project,
                 location: settings.location,
@@ -123,14 +125,10 @@ impl GoogleModels {
                 body["labels"] = json!({ "tool": tool });
             }
             let path = self.path(model);
-            let call = receipts.begin(self.provider(), Some(model));
-            let response = match self.api.post::<wire::Response>(&path, &body).await {
-                Ok(response) => response,
-                Err(error) => {
-                    call.end(error.outcome(), CallUsage::default());
-                    return Err(error);
-                }
-            };
+            let (response, call) = self
+                .api
+                .call::<wire::Response>(&path, &body, Some(model), receipts)
+                .await?;
             let usage = response.usage();
             match response.judged(self.provider()) {
                 Ok((parts, grounding)) => Ok(Generated {

@@ -17,6 +17,7 @@ use nova_runtime::{
     fetch::{Fetcher, Initiative, Validators},
     http_client::HttpClient,
     jobs::Failure,
+    receipts::{CallOutcome, Receipts},
 };
 use nova_testkit::providers::{
     Answer, Effect, Fault,
@@ -57,8 +58,15 @@ fn page(read: Result<Scraped, ScrapeError>) -> ScrapedPage {
     }
 }
 
+async fn read_by(
+    reader: &(impl Scraper + ?Sized),
+    request: &PageRequest,
+) -> Result<Scraped, ScrapeError> {
+    reader.read(request, &Receipts::default()).await
+}
+
 async fn reason(reader: &dyn Scraper, url: &str) -> String {
-    let error = reader.read(&request(url)).await.unwrap_err();
+    let error = read_by(reader, &request(url)).await.unwrap_err();
     error.reason().into_owned()
 }
 
@@ -73,7 +81,7 @@ async fn the_built_in_reader_gives_what_a_page_says_of_itself_and_where_it_is() 
     site.put("/new", answer);
     site.put("/old", Answer::new(301, "", "").header("location", "/new"));
     let reader = BuiltIn::new(fetcher(true));
-    let read = page(reader.read(&request(&site.page_url("/old"))).await);
+    let read = page(read_by(&reader, &request(&site.page_url("/old"))).await);
     assert!(
         read.markdown.starts_with("Agents plan before they act."),
         "{read:?}"
@@ -90,7 +98,10 @@ async fn the_built_in_reader_gives_what_a_page_says_of_itself_and_where_it_is() 
         validators: read.validators,
         fetched_at: None,
     });
-    assert!(matches!(reader.read(&again).await, Ok(Scraped::Unchanged)));
+    assert!(matches!(
+        read_by(&reader, &again).await,
+        Ok(Scraped::Unchanged)
+    ));
 }
 
 #[tokio::test]
@@ -110,7 +121,7 @@ async fn the_charset_is_found_where_only_the_page_says_it() {
         .collect();
     site.put("/", Answer::new(200, "text/html", bytes));
     let read = BuiltIn::new(fetcher(true))
-        .read(&request(&site.page_url("/")))
+        .read(&request(&site.page_url("/")), &Receipts::default())
         .await;
     assert!(page(read).markdown.contains("Привет"));
 }
@@ -175,7 +186,7 @@ async fn a_page_that_is_none_is_a_failure_with_its_reason() {
 async fn firecrawl_is_asked_as_its_protocol_says_and_for_nothing_private() {
     let firecrawl = Firecrawl::start().await.unwrap();
     let reader = client(&firecrawl, KEY, fetcher(false));
-    let read = page(reader.read(&request("https://93.184.216.34/p")).await);
+    let read = page(read_by(&reader, &request("https://93.184.216.34/p")).await);
     assert_eq!((read.provider, read.credits), ("firecrawl", 1));
     assert_eq!(
         read.metadata.title.as_deref(),
@@ -194,7 +205,7 @@ async fn firecrawl_is_asked_as_its_protocol_says_and_for_nothing_private() {
         "file:///etc/passwd",
         "https://u:p@a.example/",
     ] {
-        let refused = reader.read(&request(url)).await;
+        let refused = read_by(&reader, &request(url)).await;
         assert!(matches!(refused, Err(ScrapeError::Fetch(_))), "{url}");
     }
     assert_eq!(firecrawl.received().len(), 1, "nobody heard of the others");
@@ -207,7 +218,7 @@ async fn what_firecrawl_says_of_a_page_is_told_from_what_it_says_of_us() {
     let url = "https://93.184.216.34/";
     let of = async |effect: Effect| {
         firecrawl.inject(Fault::new(effect));
-        Failure::from(reader.read(&request(url)).await.unwrap_err())
+        Failure::from(read_by(&reader, &request(url)).await.unwrap_err())
     };
     let says = |status, code: &str| {
         let said = json!({"success": false, "code": code, "error": "words"});
@@ -237,14 +248,14 @@ async fn what_firecrawl_says_of_a_page_is_told_from_what_it_says_of_us() {
             "{effect:?}: {failure:?}"
         );
     }
-    assert!(matches!(of(says(402, "")).await, Failure::Job(_)));
+    assert!(matches!(of(says(402, "")).await, Failure::Settings(_)));
     assert!(
         matches!(of(Effect::Garbage).await, Failure::Never(_)),
         "what was paid for is not asked again"
     );
     let stranger = client(&firecrawl, "other", fetcher(false));
-    let refused = Failure::from(stranger.read(&request(url)).await.unwrap_err());
-    assert!(matches!(refused, Failure::Job(_)), "{refused:?}");
+    let refused = Failure::from(read_by(&stranger, &request(url)).await.unwrap_err());
+    assert!(matches!(refused, Failure::Settings(_)), "{refused:?}");
 }
 
 #[tokio::test]
@@ -269,13 +280,23 @@ async fn a_success_of_firecrawls_that_is_an_error_of_the_sites_is_no_page() {
         ("wall", "blocked_by_site"),
         ("soft", "error_page"),
     ] {
-        assert_eq!(reason(&reader, &url(name)).await, expected, "{name}");
+        let receipts = Receipts::default();
+        let error = reader.read(&request(&url(name)), &receipts).await;
+        assert_eq!(error.unwrap_err().reason(), expected, "{name}");
+        let [call] = &receipts.all()[..] else {
+            panic!("one call, one receipt")
+        };
+        assert_eq!(
+            (call.outcome, call.usage.credits),
+            (CallOutcome::Unusable, Some(1)),
+            "{name}: no page, and paid all the same"
+        );
     }
     let odd = Says::page(&text)
         .with("title", json!(["First", "Second"]))
         .with("creditsUsed", 5);
     firecrawl.knows(url("odd"), odd.with("url", "https://93.184.216.34/there"));
-    let odd = page(reader.read(&request(&url("odd"))).await);
+    let odd = page(read_by(&reader, &request(&url("odd"))).await);
     assert_eq!(
         (odd.metadata.title.as_deref(), odd.credits),
         (Some("First"), 5)
@@ -301,11 +322,14 @@ async fn what_firecrawl_read_this_week_is_not_paid_for_again() {
         }
     };
     assert!(matches!(
-        reader.read(&known(6)).await,
+        read_by(&reader, &known(6)).await,
         Ok(Scraped::Unchanged)
     ));
     assert_eq!(firecrawl.ledger(), []);
-    assert!(matches!(reader.read(&known(8)).await, Ok(Scraped::Page(_))));
+    assert!(matches!(
+        read_by(&reader, &known(8)).await,
+        Ok(Scraped::Page(_))
+    ));
 }
 
 #[tokio::test]
@@ -323,7 +347,7 @@ async fn robots_count_for_pages_that_no_person_named_whoever_reads_them() {
         Box::new(BuiltIn::new(fetcher(true))) as Box<dyn Scraper>,
         Box::new(client(&firecrawl, KEY, fetcher(true))),
     ] {
-        let refused = reader.read(&wanted).await.unwrap_err();
+        let refused = read_by(&*reader, &wanted).await.unwrap_err();
         assert_eq!(refused.reason(), "robots");
     }
     assert_eq!(
@@ -353,10 +377,10 @@ async fn a_browser_is_asked_only_for_what_wants_one() {
         Some(Box::new(client(&firecrawl, KEY, fetcher(true)))),
     );
     for path in ["/forbidden", "/wall"] {
-        let read = page(reader.read(&request(&site.page_url(path))).await);
+        let read = page(read_by(&reader, &request(&site.page_url(path))).await);
         assert_eq!(read.provider, "firecrawl");
     }
-    let empty = reader.read(&request(&site.page_url("/empty"))).await;
+    let empty = read_by(&reader, &request(&site.page_url("/empty"))).await;
     assert!(matches!(
         empty,
         Err(ScrapeError::Page(PageError::NoContent { .. }))

@@ -8,7 +8,7 @@ use nova_providers::{
     search::{self, Answered, Search},
 };
 use nova_research::{findings::LeftOut, query::Query};
-use nova_runtime::{App, Config, Environment, jobs::Failure};
+use nova_runtime::{App, Config, Environment, jobs::Failure, receipts::Receipts};
 use nova_testkit::providers::{
     Effect, Fault,
     engines::{self, Engine},
@@ -31,7 +31,15 @@ fn configured(settings: &[(&str, &str)]) -> Arc<dyn Search> {
 }
 
 async fn ask(search: &dyn Search, query: &str) -> Result<Answered, ProviderError> {
-    search.search(&Query::parse(query).unwrap()).await
+    let receipts = Receipts::default();
+    let asked = Query::parse(query).unwrap();
+    let answered = search.search(&asked, &receipts).await;
+    let [call] = &receipts.all()[..] else {
+        panic!("one call, one receipt")
+    };
+    assert_eq!(call.outcome, ProviderError::outcome_of(&answered));
+    assert_eq!(call.provider, search.provider());
+    answered
 }
 
 fn urls(answered: &Answered) -> Vec<&str> {
@@ -302,6 +310,39 @@ async fn hostile_answers_give_right_results_or_errors_of_a_kind() {
 }
 
 #[tokio::test]
+async fn what_a_question_cost_is_on_its_receipt_where_the_provider_tells() {
+    let (perplexity, tavily) = (
+        Perplexity::start().await.unwrap(),
+        Engine::tavily().await.unwrap(),
+    );
+    let sonar = configured(&[
+        ("SEARCH_PROVIDER", "sonar"),
+        ("PPLX_API_KEY", perplexity::KEY),
+        ("PPLX_BASE_URL", perplexity.url()),
+    ]);
+    let tavily = configured(&[
+        ("TAVILY_API_KEY", engines::KEY),
+        ("TAVILY_BASE_URL", tavily.url()),
+    ]);
+    let mut told = Vec::new();
+    for search in [sonar, tavily] {
+        let receipts = Receipts::default();
+        let asked = Query::parse("q").unwrap();
+        search.search(&asked, &receipts).await.unwrap();
+        let call = receipts.all().remove(0);
+        told.push((call.model, call.usage.cost_micros, call.usage.credits));
+    }
+    let cost = perplexity.ledger()[0].units;
+    assert_eq!(
+        told,
+        [
+            (Some("sonar-pro".to_owned()), Some(cost), None),
+            (None, None, Some(2))
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_may_pass_is_told_from_what_does_not() {
     let (stand_in, search) = perplexity().await;
     stand_in.inject(Fault::new(Effect::RetryAfter(429, 3)));
@@ -319,6 +360,11 @@ async fn what_may_pass_is_told_from_what_does_not() {
         refused.to_string(),
         "Perplexity refuses our credentials (401 Unauthorized): Invalid API key provided."
     );
+    let Failure::Settings(told) = Failure::from(refused) else {
+        panic!("another try would not help")
+    };
+    let told = told.document("").to_string();
+    assert!(told.contains("look after PPLX_API_KEY"), "{told}");
 
     let tavily = Engine::tavily().await.unwrap();
     let search = configured(&[

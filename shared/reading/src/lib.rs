@@ -87,9 +87,15 @@ impl<L: PageList> LongTool for ReadPages<L> {
         &'a self,
         work: &'a Work<ReadArguments>,
         piece: &'a str,
-        _: &'a Receipts,
+        receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<Outcome, Failure>> {
-        Box::pin(page::read::<L>(&self.blobs, &*self.reader, work, piece))
+        Box::pin(page::read::<L>(
+            &self.blobs,
+            &*self.reader,
+            work,
+            piece,
+            receipts,
+        ))
     }
 
     fn keep<'a>(

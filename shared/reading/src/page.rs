@@ -9,6 +9,7 @@ use nova_runtime::{
     Problem,
     fetch::{Initiative, Validators},
     jobs::{Failure, Work},
+    receipts::Receipts,
 };
 use nova_store::{CommittedBlob, JobItem, KnownSource, NewSource, Origin, Purpose, Tenant, UserId};
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ pub(crate) async fn read<L: PageList>(
     reader: &dyn Scraper,
     work: &Work<ReadArguments>,
     piece: &str,
+    receipts: &Receipts,
 ) -> Result<Outcome, Failure> {
     let url = url_of(piece, work.app.config().fetch.reach()).map_err(Failure::Never)?;
     if url.kind() == Kind::Youtube && L::INITIATIVE == Initiative::Program {
@@ -61,7 +63,7 @@ pub(crate) async fn read<L: PageList>(
             fetched_at: known.fetched_at,
         }),
     };
-    let page = match (reader.read(&request).await, &known) {
+    let page = match (reader.read(&request, receipts).await, &known) {
         (Ok(Scraped::Page(page)), _) => *page,
         (Ok(Scraped::Unchanged), _) => return Ok(Outcome::Unchanged),
         (Err(error), Some(_)) => {

@@ -156,6 +156,9 @@ pub enum Failure {
     },
     /// It cannot be had, for this reason, in words for the user. The other pieces go on.
     Never(String),
-    /// None can be had: the provider is not configured, or its credit is used up.
+    /// None can be had, for now or at all: the database is away, or no provider is configured.
     Job(Problem),
+    /// None can be had until the operator mends a setting: a key is wrong, or its credit used up.
+    /// The job ends at once; where that is our fault, the call is given back.
+    Settings(Problem),
 }

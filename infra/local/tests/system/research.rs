@@ -117,6 +117,11 @@ async fn questions_become_numbered_sources_of_the_document() {
         "{again}"
     );
     assert_eq!(stand_in.ledger().len(), 3);
+    let receipts = "SELECT count(*) FROM provider_calls
+                     WHERE user_id = 'alice' AND article_id = $1 AND provider = 'Perplexity' AND outcome = 'answered'";
+    let receipts = sqlx::query_scalar::<_, i64>(receipts).bind(article);
+    let receipts = receipts.fetch_one(&system.database.pool()).await;
+    assert_eq!(receipts.unwrap(), 3, "each call has its receipt");
     let shown = system.get("alice", &format!("/articles/{article}")).await;
     let history = shown.json()["history"].clone();
     assert_eq!(

@@ -261,6 +261,7 @@ fn refusal(answer: Response<Bytes>, has_token: bool) -> Result<Response<Bytes>, 
     let error = match status {
         StatusCode::UNAUTHORIZED if has_token => ProviderError::Credentials {
             provider,
+            setting: "GITHUB_TOKEN",
             status,
             message,
         },

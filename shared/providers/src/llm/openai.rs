@@ -85,7 +85,7 @@ impl OpenAi {
             credentials,
         );
         Some(Self {
-            api: api.at_once(MODELS_AT_ONCE),
+            api: api.known_by("OPENAI_API_KEY").at_once(MODELS_AT_ONCE),
             settings: settings.models.clone(),
             knows_no_schema: AtomicBool::new(false),
         })
@@ -99,15 +99,11 @@ impl OpenAi {
         receipts: &'a Receipts,
     ) -> Result<Said<'a>, ProviderError> {
         let model = prompt.step.model(&self.settings).unwrap_or(USUAL_MODEL);
-        let call = receipts.begin(self.api.provider(), Some(model));
         let body = body(prompt, model, wrong, format);
-        let completion = match self.api.post::<Completion>("chat/completions", &body).await {
-            Ok(completion) => completion,
-            Err(error) => {
-                call.end(error.outcome(), CallUsage::default());
-                return Err(error);
-            }
-        };
+        let (completion, call) = self
+            .api
+            .call::<Completion>("chat/completions", &body, Some(model), receipts)
+            .await?;
         let thoughts = completion.usage.completion_tokens_details.reasoning_tokens;
         let usage = CallUsage {
             prompt_tokens: completion.usage.prompt_tokens,

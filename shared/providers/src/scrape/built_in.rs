@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use nova_research::page::{MAX_PAGE_BYTES, Page};
-use nova_runtime::fetch::{Body, FetchError, FetchRequest, Fetched, Fetcher, Limits};
+use nova_runtime::{
+    fetch::{Body, FetchError, FetchRequest, Fetched, Fetcher, Limits},
+    receipts::Receipts,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{PageRequest, ScrapeError, Scraped, ScrapedPage, Scraper};
@@ -47,7 +50,11 @@ impl BuiltIn {
 }
 
 impl Scraper for BuiltIn {
-    fn read<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<Scraped, ScrapeError>> {
+    fn read<'a>(
+        &'a self,
+        request: &'a PageRequest,
+        _: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Scraped, ScrapeError>> {
         Box::pin(async move {
             let mut fetch = FetchRequest::new(&request.url, request.initiative)
                 .limits(Limits::of_bytes(MAX_PAGE_BYTES as u64));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 use nova_research::page::PageError;
-use nova_runtime::{fetch::FetchError, jobs::Failure};
+use nova_runtime::{fetch::FetchError, jobs::Failure, receipts::CallOutcome};
 
 use crate::ProviderError;
 
@@ -52,6 +52,17 @@ impl ScrapeError {
         }
     }
 
+    /// What the receipt of a call says that ended like this.
+    pub(super) const fn outcome(&self) -> CallOutcome {
+        match self {
+            Self::Provider(error) => error.outcome(),
+            Self::Unread { .. } => CallOutcome::Refused,
+            Self::Fetch(_) | Self::Page(_) | Self::Status { .. } | Self::Ours(_) => {
+                CallOutcome::Unusable
+            }
+        }
+    }
+
     /// Whether a browser may be shown what was not shown to us.
     pub fn wants_a_browser(&self) -> bool {
         match self {
@@ -75,7 +86,7 @@ impl From<ScrapeError> for Failure {
             ScrapeError::Provider(error) => match Self::from(error) {
                 Self::Again { after, .. } => Self::Again { reason, after },
                 Self::Never(_) => Self::Never(reason),
-                job @ Self::Job(_) => job,
+                job @ (Self::Job(_) | Self::Settings(_)) => job,
             },
             _ => Self::Never(reason),
         }

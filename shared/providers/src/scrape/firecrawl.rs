@@ -6,7 +6,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use nova_research::page::{Metadata, judge};
-use nova_runtime::fetch::{Fetcher, Validators, WebUrl};
+use nova_runtime::{
+    fetch::{Fetcher, Validators, WebUrl},
+    receipts::{CallOutcome, CallUsage, Receipts},
+};
 use nova_web::Reach;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,7 +43,25 @@ impl Firecrawl {
         }
     }
 
-    async fn scrape(&self, url: &WebUrl) -> Result<ScrapedPage, ScrapeError> {
+    async fn scrape(&self, url: &WebUrl, receipts: &Receipts) -> Result<ScrapedPage, ScrapeError> {
+        let call = receipts.begin(self.api.provider(), None);
+        let data = self.ask(url).await;
+        let credits = data.as_ref().ok().map(Data::credits);
+        let page = data.and_then(|data| page(data, url));
+        // A page that gives no text is paid for too.
+        let outcome = match &page {
+            Ok(_) => CallOutcome::Answered,
+            Err(error) => error.outcome(),
+        };
+        let usage = CallUsage {
+            credits,
+            ..CallUsage::default()
+        };
+        call.end(outcome, usage);
+        page
+    }
+
+    async fn ask(&self, url: &WebUrl) -> Result<Data, ScrapeError> {
         let request = self
             .api
             .request("/v2/scrape", &Arguments::of(url.as_str()))?;
@@ -53,8 +74,7 @@ impl Firecrawl {
         if !response.status().is_success() || !answer.success {
             return Err(self.failure(answer, self.api.refusal(&response), response.status()));
         }
-        let data = answer.data.ok_or_else(|| self.api.unusable("no page"))?;
-        page(data, url)
+        Ok(answer.data.ok_or_else(|| self.api.unusable("no page"))?)
     }
 
     /// What an answer means that is no page. Its codes `SCRAPE_…` speak of the page, a status alone
@@ -83,14 +103,18 @@ impl Firecrawl {
 }
 
 impl Scraper for Firecrawl {
-    fn read<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<Scraped, ScrapeError>> {
+    fn read<'a>(
+        &'a self,
+        request: &'a PageRequest,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Scraped, ScrapeError>> {
         Box::pin(async move {
             let fetched = request.known.as_ref().and_then(|known| known.fetched_at);
             if fetched.is_some_and(|at| OffsetDateTime::now_utc() - at < MAX_AGE) {
                 return Ok(Scraped::Unchanged);
             }
             let url = self.fetcher.check(&request.url, request.initiative).await?;
-            Ok(Scraped::Page(Box::new(self.scrape(&url).await?)))
+            Ok(Scraped::Page(Box::new(self.scrape(&url, receipts).await?)))
         })
     }
 }
@@ -146,26 +170,23 @@ struct Data {
     metadata: Value,
 }
 
+impl Data {
+    fn credits(&self) -> u64 {
+        self.metadata["creditsUsed"].as_u64().unwrap_or(1)
+    }
+}
+
 /// The page, if it is one: a success of Firecrawl's may be an error of the site's.
 fn page(data: Data, url: &WebUrl) -> Result<ScrapedPage, ScrapeError> {
+    let credits = data.credits();
     let Data { markdown, metadata } = data;
-    let credits = metadata["creditsUsed"].as_u64().unwrap_or(1);
     let status = metadata["statusCode"].as_u64();
     let status = status.and_then(|status| StatusCode::from_u16(status.try_into().ok()?).ok());
     let markdown = markdown.unwrap_or_default().trim().to_owned();
     let title = text(&metadata, &["title", "ogTitle"]);
-    let judged = match status {
-        Some(status) if !status.is_success() => Err(ScrapeError::Status { status }),
-        _ => judge(title.as_deref().unwrap_or_default(), &markdown).map_err(ScrapeError::from),
-    };
-    if let Err(error) = judged {
-        let reason = error.reason();
-        tracing::info!(
-            credits,
-            reason = &*reason,
-            "a page that gave no text was paid for"
-        );
-        return Err(error);
+    match status {
+        Some(status) if !status.is_success() => return Err(ScrapeError::Status { status }),
+        _ => judge(title.as_deref().unwrap_or_default(), &markdown)?,
     }
     let published = text(&metadata, &["publishedTime", "article:published_time"]);
     let final_url =

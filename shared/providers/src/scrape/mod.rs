@@ -22,6 +22,7 @@ use nova_runtime::{
     App,
     config::PageReaderChoice,
     fetch::{Initiative, Validators},
+    receipts::Receipts,
 };
 use time::OffsetDateTime;
 
@@ -30,8 +31,12 @@ use crate::{Api, Credentials};
 
 /// Somebody who reads pages.
 pub trait Scraper: Send + Sync {
-    /// Reads a page, or says that it is what it was.
-    fn read<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<Scraped, ScrapeError>>;
+    /// Reads a page, or says that it is what it was. What is paid leaves its receipt.
+    fn read<'a>(
+        &'a self,
+        request: &'a PageRequest,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Scraped, ScrapeError>>;
 }
 
 /// A page to read.
@@ -95,7 +100,8 @@ impl PageReader {
             let key = endpoint.key.clone();
             let credentials = key.map_or(Credentials::None, Credentials::Bearer);
             let http = app.http().clone();
-            let api = Api::new("Firecrawl", http, &endpoint.base_url, credentials);
+            let api = Api::new("Firecrawl", http, &endpoint.base_url, credentials)
+                .known_by("FIRECRAWL_API_KEY");
             Box::new(Firecrawl::new(api, app.fetcher().clone()))
         });
         match firecrawl {
@@ -121,16 +127,20 @@ fn built_in_only(built_in: Box<BuiltIn>) -> Arc<dyn Scraper> {
 }
 
 impl Scraper for PageReader {
-    fn read<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<Scraped, ScrapeError>> {
+    fn read<'a>(
+        &'a self,
+        request: &'a PageRequest,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Scraped, ScrapeError>> {
         Box::pin(async move {
-            let read = self.first.read(request).await;
+            let read = self.first.read(request, receipts).await;
             match (read, &self.with_browser) {
                 (Err(error), Some(with_browser)) if error.wants_a_browser() => {
                     tracing::info!(
                         reason = &*error.reason(),
                         "a page is read again, by somebody who has a browser"
                     );
-                    with_browser.read(request).await
+                    with_browser.read(request, receipts).await
                 }
                 (read, _) => read,
             }

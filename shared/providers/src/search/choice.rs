@@ -25,7 +25,7 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
         &app.config().providers.search,
         &app.config().providers.models,
     );
-    let api = |provider, endpoint: &Endpoint| {
+    let api = |provider, setting, endpoint: &Endpoint| {
         let credentials = match &endpoint.key {
             Some(key) => Credentials::Bearer(key.clone()),
             None => Credentials::None,
@@ -36,23 +36,30 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
             &endpoint.base_url,
             credentials,
         )
+        .known_by(setting)
     };
     let perplexity = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.perplexity.as_ref()?;
-        Some(Arc::new(Perplexity(api("Perplexity", endpoint))))
+        Some(Arc::new(Perplexity(api(
+            "Perplexity",
+            "PPLX_API_KEY",
+            endpoint,
+        ))))
     };
     let sonar = || -> Option<Arc<dyn Search>> {
+        let endpoint = settings.perplexity.as_ref()?;
         Some(Arc::new(Sonar {
-            api: api("Perplexity Sonar", settings.perplexity.as_ref()?),
+            api: api("Perplexity Sonar", "PPLX_API_KEY", endpoint),
             model: settings.model.clone(),
         }))
     };
     let tavily = || -> Option<Arc<dyn Search>> {
-        Some(Arc::new(Tavily(api("Tavily", settings.tavily.as_ref()?))))
+        let endpoint = settings.tavily.as_ref()?;
+        Some(Arc::new(Tavily(api("Tavily", "TAVILY_API_KEY", endpoint))))
     };
     let searxng = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.searxng.as_ref()?;
-        Some(Arc::new(SearXng(api("SearXNG", endpoint))))
+        Some(Arc::new(SearXng(api("SearXNG", "its limiter", endpoint))))
     };
     let grounding = |asked: Option<GoogleModels>, base_url: &Url| -> Option<Arc<dyn Search>> {
         Some(Arc::new(Grounding {

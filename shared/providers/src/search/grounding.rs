@@ -59,7 +59,11 @@ impl Search for Grounding {
         self.models.provider()
     }
 
-    fn search<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Answered, ProviderError>> {
+    fn search<'a>(
+        &'a self,
+        query: &'a Query,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Answered, ProviderError>> {
         Box::pin(async move {
             let body = json!({
                 "systemInstruction": {"parts": [{"text": INSTRUCTIONS}]},
@@ -67,8 +71,7 @@ impl Search for Grounding {
                 "tools": [{"googleSearch": {}}],
             });
             let model = self.model.as_deref().unwrap_or(USUAL_MODEL);
-            let receipts = Receipts::default();
-            let said = self.models.generate(model, TOOL, body, &receipts).await?;
+            let said = self.models.generate(model, TOOL, body, receipts).await?;
             let hits = hits(&said.parts, &said.grounding);
             said.call.end(CallOutcome::Answered, said.usage);
             let found = join_all(hits.into_iter().map(|hit| self.resolved(hit))).await;

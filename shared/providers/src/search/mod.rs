@@ -28,6 +28,7 @@ mod tavily;
 use futures_util::future::BoxFuture;
 use nova_research::findings::{Findings, Hit};
 use nova_research::query::Query;
+use nova_runtime::receipts::Receipts;
 use serde_json::Value;
 
 pub use self::choice::{configured, not_configured};
@@ -47,8 +48,12 @@ pub trait Search: Send + Sync {
     /// Who that is, as messages name it.
     fn provider(&self) -> &'static str;
 
-    /// Asks one question, in one paid call.
-    fn search<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Answered, ProviderError>>;
+    /// Asks one question, in one paid call, which leaves its receipt.
+    fn search<'a>(
+        &'a self,
+        query: &'a Query,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Answered, ProviderError>>;
 }
 
 /// The names that a provider gives to the fields of a result.

@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use nova_research::query::Query;
+use nova_runtime::receipts::{CallUsage, Receipts};
 use serde_json::{Value, json};
 
 use super::{Answered, Fields, Search};
@@ -24,14 +25,23 @@ impl Search for Perplexity {
         self.0.provider()
     }
 
-    fn search<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Answered, ProviderError>> {
+    fn search<'a>(
+        &'a self,
+        query: &'a Query,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Answered, ProviderError>> {
         Box::pin(async move {
             let body = json!({
                 "query": query, "max_results": RESULTS, "max_tokens_per_page": TOKENS_OF_A_PAGE,
             });
-            let answer: Value = self.0.post("search", &body).await?;
+            let (answer, call) = self
+                .0
+                .call::<Value>("search", &body, None, receipts)
+                .await?;
+            let findings = FIELDS.sources(&self.0, &answer["results"]);
+            call.end(ProviderError::outcome_of(&findings), CallUsage::default());
             Ok(Answered {
-                findings: FIELDS.sources(&self.0, &answer["results"])?,
+                findings: findings?,
                 cost_micros: None,
             })
         })

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, StatusCode, header};
-use nova_research::query::Query;
+use nova_research::{findings::Findings, query::Query};
+use nova_runtime::receipts::{CallUsage, Receipts};
 use serde_json::Value;
 
 use super::{Answered, Fields, Search};
@@ -21,38 +22,17 @@ impl Search for SearXng {
         self.0.provider()
     }
 
-    fn search<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Answered, ProviderError>> {
+    fn search<'a>(
+        &'a self,
+        query: &'a Query,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Answered, ProviderError>> {
         Box::pin(async move {
-            let mut url = self.0.url("search")?;
-            url.query_pairs_mut()
-                .append_pair("q", query.as_str())
-                .append_pair("format", "json");
-            let request = Request::get(url.as_str()).header(header::ACCEPT, "application/json");
-            let request = request
-                .body(Bytes::new())
-                .map_err(|error| self.0.unusable(error.to_string()))?;
-            let response = self
-                .0
-                .send(request)
-                .await
-                .map_err(|error| self.told(error))?;
-            let answer: Value = serde_json::from_slice(response.body())
-                .map_err(|error| self.0.unusable(error.to_string()))?;
-            let findings = FIELDS.sources(&self.0, &answer["results"])?;
-            // Nothing found, because nobody was there to look: the engines block whoever asks often.
-            let silent = answer["unresponsive_engines"].as_array();
-            if answer["results"] == Value::Array(Vec::new())
-                && silent.is_some_and(|engines| !engines.is_empty())
-            {
-                return Err(ProviderError::Busy {
-                    provider: self.provider(),
-                    status: StatusCode::SERVICE_UNAVAILABLE,
-                    message: "none of its search engines answers".to_owned(),
-                    after: None,
-                });
-            }
+            let call = receipts.begin(self.provider(), None);
+            let findings = self.ask(query).await;
+            call.end(ProviderError::outcome_of(&findings), CallUsage::default());
             Ok(Answered {
-                findings,
+                findings: findings?,
                 cost_micros: None,
             })
         })
@@ -60,6 +40,37 @@ impl Search for SearXng {
 }
 
 impl SearXng {
+    async fn ask(&self, query: &Query) -> Result<Findings, ProviderError> {
+        let mut url = self.0.url("search")?;
+        url.query_pairs_mut()
+            .append_pair("q", query.as_str())
+            .append_pair("format", "json");
+        let request = Request::get(url.as_str()).header(header::ACCEPT, "application/json");
+        let request = request
+            .body(Bytes::new())
+            .map_err(|error| self.0.unusable(error.to_string()))?;
+        let response = self
+            .0
+            .send(request)
+            .await
+            .map_err(|error| self.told(error))?;
+        let answer: Value = self.0.json(&response)?;
+        let findings = FIELDS.sources(&self.0, &answer["results"])?;
+        // Nothing found, because nobody was there to look: the engines block whoever asks often.
+        let silent = answer["unresponsive_engines"].as_array();
+        if answer["results"] == Value::Array(Vec::new())
+            && silent.is_some_and(|engines| !engines.is_empty())
+        {
+            return Err(ProviderError::Busy {
+                provider: self.provider(),
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                message: "none of its search engines answers".to_owned(),
+                after: None,
+            });
+        }
+        Ok(findings)
+    }
+
     /// It forbids formats that its settings do not list, and as installed they list HTML alone.
     fn told(&self, error: ProviderError) -> ProviderError {
         match error {

@@ -12,6 +12,7 @@ mod passages;
 use futures_util::future::BoxFuture;
 use nova_research::findings::{Findings, Hit, LeftOut};
 use nova_research::query::Query;
+use nova_runtime::receipts::{CallUsage, Receipts};
 use serde_json::{Value, json};
 
 use self::passages::{Passages, Source};
@@ -35,21 +36,31 @@ impl Search for Sonar {
         self.api.provider()
     }
 
-    fn search<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Answered, ProviderError>> {
+    fn search<'a>(
+        &'a self,
+        query: &'a Query,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Answered, ProviderError>> {
         Box::pin(async move {
+            let model = self.model.as_deref().unwrap_or(USUAL_MODEL);
             let body = json!({
-                "model": self.model.as_deref().unwrap_or(USUAL_MODEL),
+                "model": model,
                 "messages": [
                     {"role": "system", "content": INSTRUCTIONS},
                     {"role": "user", "content": query},
                 ],
                 "web_search_options": {"search_context_size": "high"},
             });
-            let answer: Value = self.api.post("chat/completions", &body).await?;
-            let findings = read(&answer).ok_or_else(|| self.api.unusable("it has no answer"))?;
+            let (answer, call) = self
+                .api
+                .call::<Value>("chat/completions", &body, Some(model), receipts)
+                .await?;
+            let findings = read(&answer).ok_or_else(|| self.api.unusable("it has no answer"));
+            let usage = usage(&answer["usage"]);
+            call.end(ProviderError::outcome_of(&findings), usage);
             Ok(Answered {
-                findings,
-                cost_micros: cost(&answer["usage"]["cost"]["total_cost"]),
+                findings: findings?,
+                cost_micros: usage.cost_micros,
             })
         })
     }
@@ -96,6 +107,15 @@ fn listed(answer: &Value) -> Vec<Hit> {
     citations
         .map(|url| Hit::new(text(url).unwrap_or_default(), ""))
         .collect()
+}
+
+fn usage(told: &Value) -> CallUsage {
+    CallUsage {
+        prompt_tokens: told["prompt_tokens"].as_u64(),
+        output_tokens: told["completion_tokens"].as_u64(),
+        cost_micros: cost(&told["cost"]["total_cost"]),
+        ..CallUsage::default()
+    }
 }
 
 /// Dollars as millionths.

@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use nova_research::query::Query;
+use nova_runtime::receipts::{CallUsage, Receipts};
 use serde_json::{Value, json};
 
 use super::{Answered, Fields, Search};
@@ -24,14 +25,29 @@ impl Search for Tavily {
         self.0.provider()
     }
 
-    fn search<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Answered, ProviderError>> {
+    fn search<'a>(
+        &'a self,
+        query: &'a Query,
+        receipts: &'a Receipts,
+    ) -> BoxFuture<'a, Result<Answered, ProviderError>> {
         Box::pin(async move {
             let body = json!({
                 "query": query, "search_depth": "advanced", "max_results": RESULTS, "chunks_per_source": PASSAGES,
+                "include_usage": true,
             });
-            let answer: Value = self.0.post("search", &body).await.map_err(spent)?;
+            let (answer, call) = self
+                .0
+                .call::<Value>("search", &body, None, receipts)
+                .await
+                .map_err(spent)?;
+            let findings = FIELDS.sources(&self.0, &answer["results"]);
+            let usage = CallUsage {
+                credits: answer["usage"]["credits"].as_u64(),
+                ..CallUsage::default()
+            };
+            call.end(ProviderError::outcome_of(&findings), usage);
             Ok(Answered {
-                findings: FIELDS.sources(&self.0, &answer["results"])?,
+                findings: findings?,
                 cost_micros: None,
             })
         })
@@ -47,6 +63,7 @@ fn spent(error: ProviderError) -> ProviderError {
             message,
         } if matches!(status.as_u16(), 432 | 433) => ProviderError::Credentials {
             provider,
+            setting: "the plan behind TAVILY_API_KEY",
             status: StatusCode::PAYMENT_REQUIRED,
             message,
         },

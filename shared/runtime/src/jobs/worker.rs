@@ -71,6 +71,8 @@ enum Stop {
     /// This worker has to go; another goes on.
     Rest,
     Problem(Problem),
+    /// Another try would not change it.
+    Final(Problem),
 }
 
 impl From<Problem> for Stop {
@@ -288,7 +290,7 @@ impl<T: LongTool> Worker<'_, T> {
         work: &Work<T::Arguments>,
         key: &str,
         receipts: &Receipts,
-    ) -> Result<Result<T::Paid, String>, Problem> {
+    ) -> Result<Result<T::Paid, String>, Stop> {
         let mut tries = 0;
         loop {
             let fetch = AssertUnwindSafe(self.tool.fetch(work, key, receipts)).catch_unwind();
@@ -303,7 +305,8 @@ impl<T: LongTool> Worker<'_, T> {
             };
             tries += 1;
             match failure {
-                Failure::Job(problem) => return Err(problem),
+                Failure::Job(problem) => return Err(Stop::Problem(problem)),
+                Failure::Settings(problem) => return Err(Stop::Final(problem)),
                 Failure::Never(reason) => return Ok(Err(reason)),
                 Failure::Again { reason, after } => {
                     let wait = after.unwrap_or_else(|| {
@@ -405,7 +408,7 @@ impl<T: LongTool> Worker<'_, T> {
                 let wait = pause(tries, Duration::from_secs(5), Duration::from_mins(5));
                 return self.put_off(tenant, wait, true).await;
             }
-            Err(Stop::Problem(problem)) => {
+            Err(Stop::Problem(problem) | Stop::Final(problem)) => {
                 tracing::error!(job_id = %id, tool = T::NAME, ?problem, "a job failed");
                 let document = problem.document(&id.simple().to_string());
                 let document = to_raw_value(&document).map_err(Problem::internal)?;

@@ -91,6 +91,14 @@ impl Provider {
                     "Set PROVIDER_KEY.",
                 )));
             }
+            "wrong-key" => {
+                return Err(Failure::Settings(Problem::new(
+                    StatusCode::BAD_GATEWAY,
+                    "provider-credentials",
+                    "Refused",
+                    "Look after PROVIDER_KEY.",
+                )));
+            }
             "down" => return Err(Failure::Job(Problem::internal("the provider is down"))),
             _ => {}
         }
@@ -542,6 +550,19 @@ async fn a_provider_that_is_not_configured_is_told_and_one_that_is_down_is_tried
         1,
         "our fault is given back"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_refused_ends_the_job_at_once_and_the_call_is_given_back() {
+    let setup = Setup::new(Arc::default()).await;
+    let (status, answer) = setup.done(&["wrong-key"]).await;
+    assert_eq!(
+        (status, &answer["detail"]),
+        (502, &json!("Look after PROVIDER_KEY."))
+    );
+    assert_eq!(setup.provider.asked("wrong-key"), 1);
+    assert_eq!(setup.receipts().await, ["0 refused"]);
+    assert_eq!(setup.kept_charged_jobs().await, (0, 0, 1), "given back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
