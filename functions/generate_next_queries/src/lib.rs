@@ -16,7 +16,7 @@ use nova_research::{
 };
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
-    jobs::{Failure, LongTool, Work, only_piece},
+    jobs::{Failure, LongTool, Work},
     receipts::Receipts,
 };
 use nova_store::{Article, JobItem, Source, Tenant};
@@ -103,17 +103,13 @@ impl LongTool for GenerateNextQueries {
         })
     }
 
-    fn pieces<'a>(&'a self, _: &'a Work<Arguments>) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
-        Box::pin(async { Ok(vec!["questions".to_owned()]) })
-    }
-
     fn fetch<'a>(
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
         _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(async move { self.answer_to(work).await.map_err(Failure::Job) })
+        Box::pin(async move { Ok(self.answer_to(work).await?) })
     }
 
     fn keep<'a>(
@@ -124,10 +120,6 @@ impl LongTool for GenerateNextQueries {
         paid: &'a Answer,
     ) -> BoxFuture<'a, Result<Value, Problem>> {
         Box::pin(async move { serde_json::to_value(paid).map_err(Problem::internal) })
-    }
-
-    fn answer(&self, _: &Work<Arguments>, pieces: &[JobItem]) -> Result<Value, Problem> {
-        only_piece(pieces)
     }
 }
 

@@ -86,7 +86,7 @@ impl LongTool for ProcessGithubUrls {
         _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Paid, Failure>> {
         Box::pin(async move {
-            let known = known(work, url).await.map_err(Failure::Job)?;
+            let known = known(work, url).await?;
             let code = match self.github.read(url, &known).await? {
                 Outcome::Unchanged => return Ok(Paid::Unchanged),
                 Outcome::Read(code) => code,

@@ -94,12 +94,12 @@ impl LongTool for RunPerplexityResearch {
         receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<Paid, Failure>> {
         Box::pin(async move {
-            let before = answered_before(work, piece).await.map_err(Failure::Job)?;
+            let before = answered_before(work, piece).await?;
             if let Some(before) = before {
                 return Ok(Paid::Before(before));
             }
             let Some(search) = &self.search else {
-                return Err(Failure::Job(search::not_configured()));
+                return Err(search::not_configured().into());
             };
             let query = Query::parse(piece).map_err(|error| Failure::Never(error.to_string()))?;
             Ok(Paid::Now(search.search(&query, receipts).await?))

@@ -18,7 +18,7 @@ use nova_research::{
 };
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
-    jobs::{Failure, LongTool, Work, only_piece},
+    jobs::{Failure, LongTool, Work},
     receipts::Receipts,
 };
 use nova_store::{Article, ArticleStatus, JobItem, ResearchSource, Tenant};
@@ -92,17 +92,13 @@ impl LongTool for SelectToKeep {
         })
     }
 
-    fn pieces<'a>(&'a self, _: &'a Work<Arguments>) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
-        Box::pin(async { Ok(vec!["selection".to_owned()]) })
-    }
-
     fn fetch<'a>(
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
         _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(async move { self.judge(work).await.map_err(Failure::Job) })
+        Box::pin(async move { Ok(self.judge(work).await?) })
     }
 
     fn keep<'a>(
@@ -122,10 +118,6 @@ impl LongTool for SelectToKeep {
                 .await?;
             serde_json::to_value(paid).map_err(Problem::internal)
         })
-    }
-
-    fn answer(&self, _: &Work<Arguments>, pieces: &[JobItem]) -> Result<Value, Problem> {
-        only_piece(pieces)
     }
 }
 

@@ -17,7 +17,7 @@ use nova_research::{
 };
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
-    jobs::{Failure, LongTool, Work, only_piece},
+    jobs::{Failure, LongTool, Work},
     receipts::Receipts,
 };
 use nova_store::{Article, JobItem, ResearchSource, Source, SourceKind, Tenant};
@@ -113,17 +113,13 @@ impl LongTool for SelectToScrape {
         })
     }
 
-    fn pieces<'a>(&'a self, _: &'a Work<Arguments>) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
-        Box::pin(async { Ok(vec!["selection".to_owned()]) })
-    }
-
     fn fetch<'a>(
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
         _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(async move { self.choose(work).await.map_err(Failure::Job) })
+        Box::pin(async move { Ok(self.choose(work).await?) })
     }
 
     fn keep<'a>(
@@ -139,10 +135,6 @@ impl LongTool for SelectToScrape {
                 .await?;
             serde_json::to_value(paid).map_err(Problem::internal)
         })
-    }
-
-    fn answer(&self, _: &Work<Arguments>, pieces: &[JobItem]) -> Result<Value, Problem> {
-        only_piece(pieces)
     }
 }
 

@@ -65,11 +65,14 @@ pub trait LongTool: Send + Sync + 'static {
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>>;
 
-    /// Lists the pieces: normalised URLs, questions. The same each time, whatever came of them.
+    /// Lists the pieces: normalised URLs, questions. The same each time, whatever came of them. Where
+    /// all is thought out at once it is one, which needs no list.
     fn pieces<'a>(
         &'a self,
-        work: &'a Work<Self::Arguments>,
-    ) -> BoxFuture<'a, Result<Vec<String>, Problem>>;
+        _work: &'a Work<Self::Arguments>,
+    ) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
+        Box::pin(async { Ok(vec![Self::NAME.to_owned()]) })
+    }
 
     /// Gets one piece from the provider, and writes what is large to the bucket. Every call of a
     /// provider leaves its receipt: they are kept with the piece, and when there is none, too.
@@ -97,29 +100,20 @@ pub trait LongTool: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The result object, when every piece is done or was given up.
+    /// The result object, when every piece is done or was given up. Of one piece it is what was kept
+    /// of it; whoever has more says what they come to.
     ///
     /// # Errors
     ///
     /// When too little came of it to call it a success.
-    fn answer(&self, work: &Work<Self::Arguments>, pieces: &[JobItem]) -> Result<Value, Problem>;
-}
-
-/// What was kept of the only piece of a job.
-///
-/// # Errors
-///
-/// When the piece was given up, which is our fault: a tool that has one piece and a way to do
-/// without its provider does not give it up.
-pub fn only_piece(pieces: &[JobItem]) -> Result<Value, Problem> {
-    let piece = pieces.first();
-    if let Some(result) = piece.and_then(|piece| piece.result.as_ref()) {
-        return serde_json::from_str(result.get()).map_err(Problem::internal);
+    fn answer(&self, _work: &Work<Self::Arguments>, pieces: &[JobItem]) -> Result<Value, Problem> {
+        let kept = pieces.iter().find_map(|piece| piece.result.as_ref());
+        let Some(kept) = kept else {
+            let why: Vec<&str> = pieces.iter().filter_map(|it| it.error.as_deref()).collect();
+            return Err(Problem::internal(why.join("; ")));
+        };
+        serde_json::from_str(kept.get()).map_err(Problem::internal)
     }
-    let error = piece.and_then(|piece| piece.error.clone());
-    Err(Problem::internal(
-        error.unwrap_or_else(|| "no piece".to_owned()),
-    ))
 }
 
 /// What a job is about.
@@ -161,4 +155,10 @@ pub enum Failure {
     /// None can be had until the operator mends a setting: a key is wrong, or its credit used up.
     /// The job ends at once; where that is our fault, the call is given back.
     Settings(Problem),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Job(problem)
+    }
 }
