@@ -1,18 +1,23 @@
 //! Proposes the next questions: what the guideline asks, and what is covered least so far.
 //!
-//! What is stored is read, measured against the guideline's sections, and asked about from the
-//! sides that were not asked about before ([`nova_research::questions`]); no provider is needed for
-//! it. Nothing is written: who calls chooses among the questions and has them answered.
+//! What is stored is read and measured against the guideline's sections. A language model, where one
+//! is configured, is shown that and proposes; none of its questions is taken that was asked before.
+//! Without one, or when it fails, questions come from the guideline and from the sides of it that
+//! were not asked about ([`nova_research::questions`]). Nothing is written: who calls chooses among
+//! the questions and has them answered.
+
+mod answer;
+mod prompt;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
+use nova_providers::llm::{self, Advice, Llm, Prompt};
 use nova_research::{
     coverage::{Covered, Library, Text},
     guideline::{Guideline, MAX_GUIDELINE_BYTES},
     outline::Outline,
-    questions::{Asked, Question, propose},
 };
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
@@ -23,6 +28,8 @@ use nova_store::{Article, JobItem, Source, Tenant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
+
+use self::answer::Answer;
 
 /// The function.
 pub const FUNCTION: Function = Function::service(
@@ -42,12 +49,14 @@ const TEXT_BYTES: u64 = 512 << 10;
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = GenerateNextQueries {
         blobs: Blobs::from_app(app)?,
+        llm: llm::configured(app)?,
     };
     Ok(Routes::new().long_tool(app, tool))
 }
 
 struct GenerateNextQueries {
     blobs: Blobs,
+    llm: Option<Arc<dyn Llm>>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -59,20 +68,6 @@ struct Arguments {
 
 const fn usual() -> i64 {
     USUAL
-}
-
-/// What came of it; the answer's fields in the order in which users know them.
-#[derive(Serialize)]
-struct Answer {
-    status: &'static str,
-    queries_count: usize,
-    /// Pairs of a question and why it should be asked.
-    queries: Vec<(String, String)>,
-    /// How the sections of the guideline are covered by what is stored.
-    coverage: Vec<Covered>,
-    /// How the questions were found.
-    method: &'static str,
-    message: String,
 }
 
 impl LongTool for GenerateNextQueries {
@@ -107,9 +102,9 @@ impl LongTool for GenerateNextQueries {
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
-        _: &'a Receipts,
+        receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(async move { Ok(self.answer_to(work).await?) })
+        Box::pin(async move { Ok(self.answer_to(work, receipts).await?) })
     }
 
     fn keep<'a>(
@@ -124,7 +119,11 @@ impl LongTool for GenerateNextQueries {
 }
 
 impl GenerateNextQueries {
-    async fn answer_to(&self, work: &Work<Arguments>) -> Result<Answer, Problem> {
+    async fn answer_to(
+        &self,
+        work: &Work<Arguments>,
+        receipts: &Receipts,
+    ) -> Result<Answer, Problem> {
         let article = work.article.id;
         let mut tenant = work.app.tenant(&work.user).await?;
         let sources = tenant.document_sources(article).await?;
@@ -144,8 +143,18 @@ impl GenerateNextQueries {
             body: source.answers.join("\n\n"),
         }));
         let wanted = usize::try_from(work.arguments.n_queries).map_err(Problem::internal)?;
-        let think = move || think(&guideline, texts, &asked, wanted);
-        spawn_blocking(think).await.map_err(Problem::internal)
+        let llm = self.llm.as_deref();
+        let ask = llm.map(|_| wanted);
+        let think = move || Thoughts::of(&guideline, texts, asked, ask);
+        let thoughts = spawn_blocking(think).await.map_err(Problem::internal)?;
+        let advice = Advice::ask(llm, thoughts.prompt.as_ref(), receipts).await;
+        let Thoughts {
+            outline,
+            coverage,
+            asked,
+            ..
+        } = thoughts;
+        Ok(Answer::new(&advice, &outline, coverage, &asked, wanted))
     }
 
     /// The stored texts, or their beginnings, so that all of them together fit.
@@ -167,39 +176,31 @@ impl GenerateNextQueries {
     }
 }
 
-fn think(guideline: &Guideline, texts: Vec<Text>, asked: &[String], wanted: usize) -> Answer {
-    let outline = Outline::of(guideline);
-    let mut library = Library::new();
-    for text in texts {
-        library.add(text);
-    }
-    let coverage = library.coverage(&outline);
-    let mut asked = Asked::new(asked.iter().map(String::as_str));
-    let proposed = propose(&outline, &coverage, &mut asked, wanted);
-    Answer::new(proposed, coverage, wanted)
+/// All that a proposal goes by, and what a model is asked.
+struct Thoughts {
+    outline: Outline,
+    coverage: Vec<Covered>,
+    asked: Vec<String>,
+    prompt: Option<Prompt>,
 }
 
-impl Answer {
-    fn new(proposed: Vec<Question>, coverage: Vec<Covered>, wanted: usize) -> Self {
-        let count = proposed.len();
-        let fewer = match wanted - count {
-            0 => String::new(),
-            _ => format!(" The guideline gives no more that were not asked; {wanted} were wanted."),
-        };
-        let message = format!(
-            "Proposed {count} questions from the guideline and from what is covered least, without a \
-             language model.{fewer} Give those you choose to run_perplexity_research."
-        );
+impl Thoughts {
+    fn of(guideline: &Guideline, texts: Vec<Text>, asked: Vec<String>, ask: Option<usize>) -> Self {
+        let outline = Outline::of(guideline);
+        let mut library = Library::new();
+        for text in texts {
+            library.add(text);
+        }
+        let coverage = library.coverage(&outline);
+        let prompt = ask.map(|count| {
+            let found = (&library, &*coverage);
+            prompt::prompt(guideline, &outline, found, &asked, count)
+        });
         Self {
-            status: "success",
-            queries_count: count,
-            queries: proposed
-                .into_iter()
-                .map(|it| (it.question, it.reason))
-                .collect(),
+            outline,
             coverage,
-            method: "deterministic",
-            message,
+            asked,
+            prompt,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the caller reads of a choice.
 
+use nova_providers::llm::Advice;
 use serde::Serialize;
 
 /// The result object; its first three fields and the last are those that users know.
@@ -11,7 +12,7 @@ pub(crate) struct Answer {
     pub(crate) selected_source_ids: Vec<i64>,
     /// Every source with what became of it, the best first.
     reasons: Vec<Judged>,
-    /// How the choice was made.
+    /// How the choice was made: `model`, or `deterministic`.
     method: &'static str,
     /// Who made it.
     decided_by: &'static str,
@@ -31,7 +32,7 @@ pub(crate) struct Judged {
 }
 
 impl Answer {
-    pub(crate) fn new(judged: Vec<Judged>) -> Self {
+    pub(crate) fn new(judged: Vec<Judged>, advice: &Advice) -> Self {
         let mut kept: Vec<i64> = judged
             .iter()
             .filter(|it| it.kept)
@@ -48,19 +49,24 @@ impl Answer {
         } else {
             ""
         };
+        let judged_by = match advice {
+            Advice::Given { .. } => "judged",
+            _ => "ranked by relevance, authority, freshness and substance",
+        };
         let message = format!(
-            "Kept {} of {} sources, ranked by relevance, authority, freshness and substance without a \
-             language model.{by_caller}{none} `reasons` says why; `keep` and `drop` overrule it.",
+            "Kept {} of {} sources, {judged_by} {}.{by_caller}{none} `reasons` says why; `keep` and `drop` \
+             overrule it.",
             kept.len(),
-            judged.len()
+            judged.len(),
+            advice.words()
         );
         Self {
             status: "success",
             sources_selected_count: kept.len(),
             selected_source_ids: kept,
             reasons: judged,
-            method: "deterministic",
-            decided_by: "ranking",
+            method: advice.method(),
+            decided_by: advice.decided_by("ranking"),
             message,
         }
     }

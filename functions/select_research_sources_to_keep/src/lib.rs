@@ -1,20 +1,23 @@
 //! Chooses which of the found sources are kept for the document.
 //!
-//! Sources are judged by a ranking that needs no provider ([`nova_research::ranking`]), and the
-//! caller has the last word: `keep` and `drop` name sources that are kept, or left out, in any case.
-//! All sources are judged at once, in one transaction, and a choice replaces the one before it. When
-//! none is kept, none is in the document.
+//! Sources are judged by a language model, where one is configured, and else, or when it fails, by a
+//! ranking that needs no provider ([`nova_research::ranking`]). Only numbers of sources that are there
+//! count. The caller has the last word: `keep` and `drop` name sources that are kept, or left out, in
+//! any case. All sources are judged at once, in one transaction, and a choice replaces the one before
+//! it. When none is kept, none is in the document.
 
 mod answer;
+mod prompt;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
+use nova_providers::llm::{self, Advice, Llm, Prompt};
 use nova_research::{
     guideline::{Guideline, MAX_GUIDELINE_BYTES},
     outline::Outline,
-    ranking::{Candidate, choose},
+    ranking::{Candidate, Choice, choose, shown},
 };
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
@@ -26,7 +29,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use self::answer::{Answer, Judged};
+use self::{
+    answer::{Answer, Judged},
+    prompt::Said,
+};
 
 /// The function.
 pub const FUNCTION: Function = Function::service(
@@ -36,15 +42,21 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// What a model reads, in tokens: the guideline, and what the sources say.
+const GUIDELINE_TOKENS: usize = 12_000;
+const SOURCES_TOKENS: usize = 60_000;
+
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = SelectToKeep {
         blobs: Blobs::from_app(app)?,
+        llm: llm::configured(app)?,
     };
     Ok(Routes::new().long_tool(app, tool))
 }
 
 struct SelectToKeep {
     blobs: Blobs,
+    llm: Option<Arc<dyn Llm>>,
 }
 
 /// Numbers of sources, whatever the choice would be.
@@ -53,6 +65,13 @@ struct SelectToKeep {
 struct Arguments {
     keep: BTreeSet<i64>,
     drop: BTreeSet<i64>,
+}
+
+impl Arguments {
+    /// Whether the caller has decided on a source.
+    fn decide(&self, number: i64) -> bool {
+        self.keep.contains(&number) || self.drop.contains(&number)
+    }
 }
 
 impl LongTool for SelectToKeep {
@@ -96,9 +115,9 @@ impl LongTool for SelectToKeep {
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
-        _: &'a Receipts,
+        receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(async move { Ok(self.judge(work).await?) })
+        Box::pin(async move { Ok(self.judge(work, receipts).await?) })
     }
 
     fn keep<'a>(
@@ -122,7 +141,7 @@ impl LongTool for SelectToKeep {
 }
 
 impl SelectToKeep {
-    async fn judge(&self, work: &Work<Arguments>) -> Result<Answer, Problem> {
+    async fn judge(&self, work: &Work<Arguments>, receipts: &Receipts) -> Result<Answer, Problem> {
         let mut tenant = work.app.tenant(&work.user).await?;
         let sources = tenant.research_sources(work.article.id).await?;
         tenant.commit().await?;
@@ -134,9 +153,12 @@ impl SelectToKeep {
             .read_up_to(guideline, MAX_GUIDELINE_BYTES as u64)
             .await?;
         let guideline = Guideline::parse(guideline).map_err(Problem::internal)?;
-        let arguments = work.arguments.clone();
-        let think = move || think(&guideline, sources, &arguments);
-        spawn_blocking(think).await.map_err(Problem::internal)
+        let (llm, arguments) = (self.llm.as_deref(), work.arguments.clone());
+        let ask = llm.is_some();
+        let think = move || Thoughts::of(&guideline, sources, &arguments, ask);
+        let thoughts = spawn_blocking(think).await.map_err(Problem::internal)?;
+        let advice = Advice::ask(llm, thoughts.prompt.as_ref(), receipts).await;
+        Ok(thoughts.judged(advice, &work.arguments))
     }
 }
 
@@ -154,36 +176,87 @@ fn require_known(arguments: &Arguments, sources: &[ResearchSource]) -> Result<()
     Ok(())
 }
 
-fn think(guideline: &Guideline, sources: Vec<ResearchSource>, arguments: &Arguments) -> Answer {
-    let cited: Vec<String> = guideline
-        .extract()
-        .sources
-        .into_iter()
-        .map(|it| it.url)
-        .collect();
-    let candidates: Vec<Candidate> = sources.into_iter().map(candidate).collect();
-    let choices = choose(&Outline::of(guideline), &cited, &candidates);
-    let judged = choices.into_iter().map(|choice| {
-        let number = choice.scored.number;
-        let url = candidates.iter().find(|it| it.number == number);
-        let by_caller = arguments.keep.contains(&number) || arguments.drop.contains(&number);
-        Judged {
-            source: number,
-            url: url.map(|it| it.url.clone()).unwrap_or_default(),
-            kept: if by_caller {
-                arguments.keep.contains(&number)
-            } else {
-                choice.is_kept()
-            },
-            reason: if by_caller {
-                "As the caller wants it.".to_owned()
-            } else {
-                choice.reason
-            },
-            by_caller,
+/// What the ranking says, and what a model is asked.
+struct Thoughts {
+    candidates: Vec<Candidate>,
+    ranked: Vec<Choice>,
+    /// The sources that it is asked about: none that the caller has decided on.
+    asked: BTreeSet<i64>,
+    prompt: Option<Prompt>,
+}
+
+impl Thoughts {
+    fn of(
+        guideline: &Guideline,
+        sources: Vec<ResearchSource>,
+        arguments: &Arguments,
+        ask: bool,
+    ) -> Self {
+        let cited: Vec<String> = guideline
+            .extract()
+            .sources
+            .into_iter()
+            .map(|it| it.url)
+            .collect();
+        let outline = Outline::of(guideline);
+        let candidates: Vec<Candidate> = sources.into_iter().map(candidate).collect();
+        let ranked = choose(&outline, &cited, &candidates);
+        let is_open = |choice: &&Choice| !arguments.decide(choice.scored.number);
+        let open: Vec<Choice> = ranked.iter().filter(is_open).cloned().collect();
+        let shown = if ask {
+            shown(&outline, &candidates, &open, SOURCES_TOKENS)
+        } else {
+            Vec::new()
+        };
+        let asked = shown.iter().map(|(number, _)| *number).collect();
+        let prompt = (!shown.is_empty())
+            .then(|| prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown));
+        Self {
+            candidates,
+            ranked,
+            asked,
+            prompt,
         }
-    });
-    Answer::new(judged.collect())
+    }
+
+    /// The caller's word counts before the model's, and the model's before the ranking's.
+    fn judged(self, advice: Advice, arguments: &Arguments) -> Answer {
+        let (advice, said) = self.believed(advice);
+        let judged = self.ranked.into_iter().map(|choice| {
+            let number = choice.scored.number;
+            let url = self.candidates.iter().find(|it| it.number == number);
+            let by_caller = arguments.decide(number);
+            let (kept, reason) = match &said {
+                _ if by_caller => (
+                    arguments.keep.contains(&number),
+                    "As the caller wants it.".to_owned(),
+                ),
+                Some(said) if self.asked.contains(&number) => said.of(number),
+                _ => (choice.is_kept(), choice.reason),
+            };
+            Judged {
+                source: number,
+                url: url.map(|it| it.url.clone()).unwrap_or_default(),
+                kept,
+                reason,
+                by_caller,
+            }
+        });
+        Answer::new(judged.collect(), &advice)
+    }
+
+    /// Who names sources and none that exists has not read them.
+    fn believed(&self, advice: Advice) -> (Advice, Option<Said>) {
+        let said: Option<Said> = advice.said();
+        let is_there = |number: &i64| self.asked.contains(number);
+        match said {
+            Some(said) if !said.keep.is_empty() && !said.keep.iter().any(is_there) => {
+                let why = format!("{} names no source that exists", advice.decided_by("it"));
+                (Advice::Failed(why), None)
+            }
+            said => (advice, said),
+        }
+    }
 }
 
 fn candidate(source: ResearchSource) -> Candidate {

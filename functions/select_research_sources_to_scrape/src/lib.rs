@@ -1,18 +1,24 @@
 //! Chooses which of the kept sources are worth reading in full.
 //!
 //! Only addresses of kept sources can be chosen, each page once, and none that is stored already or
-//! that is a video. The best come first, of as many publishers as there are
-//! ([`nova_research::ranking`]). A choice replaces the one before it, in one transaction.
+//! that is a video. A language model chooses, where one is configured, by number, and else, or when it
+//! fails, the ranking does ([`nova_research::ranking`]). The best come first, of as many publishers as
+//! there are. A choice replaces the one before it, in one transaction.
+
+mod answer;
+mod prompt;
 
 use std::{collections::HashSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
+use nova_providers::llm::{self, Advice, Llm, Prompt};
 use nova_research::{
     guideline::{Guideline, MAX_GUIDELINE_BYTES},
     identity::identity,
     outline::Outline,
-    ranking::{Candidate, Choice, choose, most_diverse},
+    questions::sentence,
+    ranking::{Candidate, Choice, choose, most_diverse, shown},
     url::{Kind, SourceUrl},
 };
 use nova_runtime::{
@@ -25,6 +31,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
+use self::{answer::Answer, prompt::Said};
+
 /// The function.
 pub const FUNCTION: Function = Function::service(
     "select_research_sources_to_scrape",
@@ -36,15 +44,21 @@ pub const FUNCTION: Function = Function::service(
 const USUAL: i64 = 5;
 const MOST: i64 = 50;
 
+/// What a model reads, in tokens: the guideline, and what the sources say.
+const GUIDELINE_TOKENS: usize = 12_000;
+const SOURCES_TOKENS: usize = 60_000;
+
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = SelectToScrape {
         blobs: Blobs::from_app(app)?,
+        llm: llm::configured(app)?,
     };
     Ok(Routes::new().long_tool(app, tool))
 }
 
 struct SelectToScrape {
     blobs: Blobs,
+    llm: Option<Arc<dyn Llm>>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -56,24 +70,6 @@ struct Arguments {
 
 const fn usual() -> i64 {
     USUAL
-}
-
-/// The result object; all fields but `method` and `decided_by` are those that users know.
-#[derive(Serialize)]
-struct Answer {
-    status: &'static str,
-    /// Their addresses, the best first.
-    sources_selected: Vec<String>,
-    sources_selected_count: usize,
-    reasoning: String,
-    /// How the choice was made.
-    method: &'static str,
-    /// Who made it.
-    decided_by: &'static str,
-    message: String,
-    /// Their numbers, as they are kept.
-    #[serde(skip)]
-    numbers: Vec<i64>,
 }
 
 impl LongTool for SelectToScrape {
@@ -117,9 +113,9 @@ impl LongTool for SelectToScrape {
         &'a self,
         work: &'a Work<Arguments>,
         _piece: &'a str,
-        _: &'a Receipts,
+        receipts: &'a Receipts,
     ) -> BoxFuture<'a, Result<Answer, Failure>> {
-        Box::pin(async move { Ok(self.choose(work).await?) })
+        Box::pin(async move { Ok(self.choose(work, receipts).await?) })
     }
 
     fn keep<'a>(
@@ -139,7 +135,7 @@ impl LongTool for SelectToScrape {
 }
 
 impl SelectToScrape {
-    async fn choose(&self, work: &Work<Arguments>) -> Result<Answer, Problem> {
+    async fn choose(&self, work: &Work<Arguments>, receipts: &Receipts) -> Result<Answer, Problem> {
         let article = work.article.id;
         let mut tenant = work.app.tenant(&work.user).await?;
         let sources = tenant.research_sources(article).await?;
@@ -153,8 +149,12 @@ impl SelectToScrape {
             .await?;
         let guideline = Guideline::parse(guideline).map_err(Problem::internal)?;
         let most = usize::try_from(work.arguments.max_sources).map_err(Problem::internal)?;
-        let think = move || think(&guideline, &sources, stored, most);
-        spawn_blocking(think).await.map_err(Problem::internal)
+        let llm = self.llm.as_deref();
+        let ask = llm.map(|_| most);
+        let think = move || Thoughts::of(&guideline, &sources, stored, ask);
+        let thoughts = spawn_blocking(think).await.map_err(Problem::internal)?;
+        let advice = Advice::ask(llm, thoughts.prompt.as_ref(), receipts).await;
+        Ok(thoughts.chosen(advice, most))
     }
 }
 
@@ -173,13 +173,79 @@ fn stored(sources: &[Source]) -> HashSet<String> {
         .collect()
 }
 
-fn think(
-    guideline: &Guideline,
-    sources: &[ResearchSource],
-    mut taken: HashSet<String>,
-    most: usize,
-) -> Answer {
-    let kept_count = kept(sources).count();
+/// What the ranking says, and what a model is asked.
+struct Thoughts {
+    kept: usize,
+    candidates: Vec<Candidate>,
+    ranked: Vec<Choice>,
+    prompt: Option<Prompt>,
+}
+
+impl Thoughts {
+    fn of(
+        guideline: &Guideline,
+        sources: &[ResearchSource],
+        taken: HashSet<String>,
+        ask: Option<usize>,
+    ) -> Self {
+        let candidates = candidates(sources, taken);
+        let cited: Vec<String> = guideline
+            .extract()
+            .sources
+            .into_iter()
+            .map(|it| it.url)
+            .collect();
+        let outline = Outline::of(guideline);
+        let ranked = choose(&outline, &cited, &candidates);
+        let ask = ask.filter(|_| !candidates.is_empty());
+        let prompt = ask.map(|most| {
+            let shown = shown(&outline, &candidates, &ranked, SOURCES_TOKENS);
+            prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown, most)
+        });
+        Self {
+            kept: kept(sources).count(),
+            candidates,
+            ranked,
+            prompt,
+        }
+    }
+
+    /// The model's order where it gave one, and else the ranking's.
+    fn chosen(self, advice: Advice, most: usize) -> Answer {
+        let (advice, ranked) = match advice.said::<Said>() {
+            None => (advice, self.ranked),
+            Some(said) => {
+                let is_empty = said.chosen.is_empty();
+                let of_model = in_order(said, &self.ranked);
+                // Who names sources and none that exists has not read them.
+                if of_model.is_empty() && !is_empty {
+                    let why = format!("{} names no source that exists", advice.decided_by("it"));
+                    (Advice::Failed(why), self.ranked)
+                } else {
+                    (advice, of_model)
+                }
+            }
+        };
+        let chosen = most_diverse(&ranked, most);
+        Answer::new(&self.candidates, &chosen, self.kept, &advice)
+    }
+}
+
+/// What the model names and is there, each once, in its order and with its reasons.
+fn in_order(said: Said, ranked: &[Choice]) -> Vec<Choice> {
+    let mut taken = HashSet::new();
+    let named = said.chosen.into_iter().filter_map(|it| {
+        let choice = ranked.iter().find(|one| one.scored.number == it.source)?;
+        taken.insert(it.source).then(|| Choice {
+            reason: sentence(&it.reason),
+            ..choice.clone()
+        })
+    });
+    named.collect()
+}
+
+/// The pages that can be read: kept, not stored, no videos, each once.
+fn candidates(sources: &[ResearchSource], mut taken: HashSet<String>) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for source in kept(sources) {
         let Ok(url) = SourceUrl::parse(&source.url) else {
@@ -196,46 +262,5 @@ fn think(
             });
         }
     }
-    let cited: Vec<String> = guideline
-        .extract()
-        .sources
-        .into_iter()
-        .map(|it| it.url)
-        .collect();
-    let choices = choose(&Outline::of(guideline), &cited, &candidates);
-    let chosen = most_diverse(&choices, most);
-    Answer::new(&candidates, &chosen, kept_count)
-}
-
-impl Answer {
-    fn new(candidates: &[Candidate], chosen: &[&Choice], kept: usize) -> Self {
-        let url = |number| {
-            let candidate = candidates.iter().find(|it| it.number == number);
-            candidate.map(|it| it.url.clone()).unwrap_or_default()
-        };
-        let numbers: Vec<i64> = chosen.iter().map(|it| it.scored.number).collect();
-        let reasons = chosen
-            .iter()
-            .map(|it| format!("{}: {}", url(it.scored.number), it.reason));
-        let reasoning = match numbers.len() {
-            0 => format!("Of the {kept} kept sources none is a page that is not stored already."),
-            _ => reasons.collect::<Vec<_>>().join("\n"),
-        };
-        let message = format!(
-            "Chose {} of {} pages that could be read in full, of {kept} kept sources, by the ranking, \
-             without a language model.\n{reasoning}",
-            numbers.len(),
-            candidates.len()
-        );
-        Self {
-            status: "success",
-            sources_selected: numbers.iter().map(|&number| url(number)).collect(),
-            sources_selected_count: numbers.len(),
-            reasoning,
-            method: "deterministic",
-            decided_by: "ranking",
-            message,
-            numbers,
-        }
-    }
+    candidates
 }

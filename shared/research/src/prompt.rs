@@ -56,6 +56,36 @@ impl Fence {
     }
 }
 
+/// Something that others wrote, as a part of a prompt.
+#[derive(Clone, Debug)]
+pub struct Material {
+    about: String,
+    kind: &'static str,
+    text: String,
+}
+
+impl Material {
+    /// `about` says to the model what it is, and `kind` in one word; both are ours.
+    pub fn new(about: impl Into<String>, kind: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            about: about.into(),
+            kind,
+            text: text.into(),
+        }
+    }
+}
+
+/// The parts of a prompt, with one fence around each text.
+pub fn fenced(materials: impl IntoIterator<Item = Material>) -> (Fence, Vec<String>) {
+    let materials: Vec<Material> = materials.into_iter().collect();
+    let fence = Fence::around(materials.iter().map(|it| &*it.text));
+    let parts = materials.iter().map(|it| match it.text.trim() {
+        "" => format!("{}: none.", it.about),
+        text => format!("{}:\n{}", it.about, fence.put(it.kind, text)),
+    });
+    (fence, parts.collect())
+}
+
 /// The numbers of fences that a text mentions, however it writes their name.
 fn numbers(text: &str) -> Vec<u64> {
     let text = text.to_ascii_lowercase();

@@ -6,7 +6,7 @@ use nova_research::{
     coverage::{Library, Text},
     guideline::Guideline,
     outline::{Outline, Section},
-    questions::{Asked, MAX_QUESTION_CHARS, Question, propose},
+    questions::{Asked, MAX_QUESTION_CHARS, MAX_REASON_CHARS, Question, accept, propose},
 };
 use proptest::prelude::*;
 
@@ -180,6 +180,55 @@ fn a_digest_keeps_to_its_budget_and_shows_what_matters_first() {
     assert!(digest.contains("further texts are not listed"), "{digest}");
 }
 
+#[test]
+fn a_guideline_that_is_too_long_is_told_by_what_its_sections_ask() {
+    let text = "# Memory\n## Forgetting\nWhat do agents forget first?\n## Measuring\nHow is **LongMemEval** run?\n";
+    let guideline = Guideline::parse(text).unwrap();
+    assert_eq!(Outline::of(&guideline).brief(&guideline, 100), text);
+    let filler = "Cranes lift containers from ships. ".repeat(4_000);
+    let long = Guideline::parse(format!("{text}\n{filler}")).unwrap();
+    let brief = Outline::of(&long).brief(&long, 400);
+    assert!(brief.len() / 3 <= 400, "{} bytes", brief.len());
+    for part in [
+        "## Forgetting\n- What do agents forget first?",
+        "## Measuring\n- How is LongMemEval run?",
+    ] {
+        assert!(brief.contains(part), "{part}\n\n{brief}");
+    }
+}
+
+#[test]
+fn what_a_model_proposes_is_asked_when_it_is_new_and_can_be_asked() {
+    let of = |question: &str| Question {
+        question: question.to_owned(),
+        reason: "Because\n of\u{0}\u{7} this. ".to_owned() + &"x".repeat(500),
+    };
+    let said = [
+        "What was asked?",
+        "  One\n line? ",
+        "one line",
+        "",
+        "\u{0}",
+        &"long ".repeat(100),
+        "Two?",
+        "Three?",
+    ];
+    let mut asked = Asked::new(["what was ASKED"]);
+    let accepted = accept(said.map(of), &mut asked, 2);
+    let questions: Vec<&str> = accepted.iter().map(|it| it.question.as_str()).collect();
+    assert_eq!(questions, ["One line?", "Two?"]);
+    assert!(
+        accepted[0].reason.starts_with("Because of this. xxx"),
+        "{}",
+        accepted[0].reason
+    );
+    assert_eq!(accepted[0].reason.chars().count(), MAX_REASON_CHARS);
+    assert!(
+        asked.is_new("Three?"),
+        "what was not taken can be asked again"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -200,6 +249,8 @@ proptest! {
         }
         let proposed = propose(&outline, &coverage, &mut Asked::default(), count);
         prop_assert!(proposed.len() <= count);
+        let extract = library.extracts(&outline, count).remove(0);
+        prop_assert!(extract.chars().count() <= count * 3, "{:?}", extract);
         let mut again = Asked::default();
         for question in proposed {
             prop_assert!(question.question.chars().count() <= MAX_QUESTION_CHARS);

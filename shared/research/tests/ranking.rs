@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use nova_research::{
     guideline::Guideline,
     outline::Outline,
-    ranking::{Candidate, Choice, Standing, choose},
+    ranking::{Candidate, Choice, Standing, choose, shown},
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -43,6 +43,32 @@ fn chosen(candidates: &[Candidate]) -> HashMap<i64, Choice> {
         .into_iter()
         .map(|it| (it.scored.number, it))
         .collect()
+}
+
+#[test]
+fn a_model_is_shown_of_each_source_what_matters_within_the_budget() {
+    let filler = "Cranes lift containers from ships. ".repeat(300);
+    let long = format!("{filler}\n\n{ON_MEASURING}\n\n{filler}");
+    let mut candidates: Vec<Candidate> = (2..300)
+        .map(|it| candidate(it, &format!("https://{it}.example/"), OFF_TOPIC))
+        .collect();
+    candidates.push(candidate(1, "https://one.example/", &long));
+    let ranked = choose(&outline(), &[], &candidates);
+    let shown = shown(&outline(), &candidates, &ranked, 60_000);
+    assert_eq!(shown.len(), 200, "the ranking judges the others");
+    let bytes: usize = shown.iter().map(|(_, text)| text.len()).sum();
+    assert!(bytes / 3 <= 60_000, "{bytes} bytes");
+    let (number, text) = &shown[0];
+    assert_eq!(*number, 1);
+    assert!(
+        text.starts_with("Address: https://one.example/\nFound for: How do agents"),
+        "{text}"
+    );
+    assert!(
+        text.contains("LoCoMo and LongMemEval"),
+        "not its beginning: {text}"
+    );
+    assert!(text.len() < 2_000, "{text}");
 }
 
 #[test]

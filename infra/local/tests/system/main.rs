@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod advice;
 mod articles;
 mod browser;
 mod cloud_sql;

@@ -31,6 +31,7 @@
 //! What a page says is data, whatever it says: `nova_research::prompt` has the fence that it is
 //! put into.
 
+mod advice;
 mod choice;
 mod google;
 mod openai;
@@ -43,6 +44,7 @@ use nova_runtime::receipts::Receipts;
 use serde_json::Value;
 
 pub use self::{
+    advice::Advice,
     choice::{Step, configured},
     patience::{PATIENCE, ask_patiently},
     shape::Shape,

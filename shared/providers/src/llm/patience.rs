@@ -1,4 +1,5 @@
-//! Asks again while that may help, for a while. For quick tools: in a job, its engine does that.
+//! Asks again while that may help, for a while. For whoever has a way without a model: in a job whose
+//! pieces are nothing without their provider, its engine does that.
 
 use std::time::Duration;
 

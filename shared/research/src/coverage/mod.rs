@@ -7,6 +7,7 @@
 //! covers it better, and a hundred that mention a word do not cover it at all.
 
 mod digest;
+mod extract;
 mod passages;
 
 use serde::Serialize;

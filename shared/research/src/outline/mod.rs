@@ -6,6 +6,7 @@
 //! what a source is good for ([`crate::ranking`]).
 
 mod boilerplate;
+mod brief;
 mod phrases;
 mod questions;
 mod read;

@@ -8,9 +8,12 @@ mod templates;
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
+
 use crate::{
     coverage::Covered,
     outline::{Outline, Section},
+    query::Query,
     text::normal,
 };
 
@@ -20,7 +23,7 @@ pub const MAX_QUESTION_CHARS: usize = 400;
 pub const MAX_REASON_CHARS: usize = 400;
 
 /// A question and why it is worth asking.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct Question {
     /// The question, for a search.
     pub question: String,
@@ -82,6 +85,30 @@ pub fn propose(
         }
     }
     proposed
+}
+
+/// Of what a language model proposed up to `count` questions that can be asked: each one line, not
+/// too long, and not asked before.
+pub fn accept(
+    proposed: impl IntoIterator<Item = Question>,
+    asked: &mut Asked,
+    count: usize,
+) -> Vec<Question> {
+    let fit = proposed.into_iter().filter_map(|it| {
+        let question = Query::parse(&it.question).ok()?;
+        asked.is_new(question.as_str()).then(|| Question {
+            question: question.as_str().to_owned(),
+            reason: sentence(&it.reason),
+        })
+    });
+    fit.take(count).collect()
+}
+
+/// What a language model said, as one line without anything that no text has.
+pub fn sentence(said: &str) -> String {
+    let said = said.replace(|it: char| it.is_control() && !it.is_whitespace(), "");
+    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(MAX_REASON_CHARS).collect()
 }
 
 fn reason(covered: &Covered) -> String {

@@ -11,6 +11,7 @@ mod authority;
 mod choice;
 mod freshness;
 mod publisher;
+mod shown;
 
 use std::collections::HashSet;
 
@@ -22,6 +23,7 @@ use crate::{
 
 pub use self::choice::{Choice, Standing, choose, most_diverse};
 use self::publisher::publisher;
+pub use self::shown::shown;
 
 /// Title and address, answers, questions. A question is the same for all its sources, and says
 /// little about each.

@@ -1,0 +1,81 @@
+//! Candidates as a language model is shown them.
+
+use std::{collections::HashSet, fmt::Write as _};
+
+use super::{Candidate, Choice, joined};
+use crate::{
+    coverage::{Library, Text},
+    outline::Outline,
+};
+
+/// What stands above the answers, of a candidate that says a lot about itself.
+const HEAD_TOKENS: usize = 120;
+/// A source is judged by so much at least.
+const FEWEST_TOKENS: usize = 60;
+/// So much is shown of a title, a question, an address.
+const LINE_CHARS: usize = 200;
+/// So many of the questions that it answers.
+const QUESTIONS: usize = 4;
+
+/// More are left to the ranking.
+const MOST: usize = 200;
+
+/// The best of ranked candidates, by number: what each is, and of what it answers the passages that
+/// say most about the guideline. About so many tokens all together.
+pub fn shown(
+    outline: &Outline,
+    candidates: &[Candidate],
+    ranked: &[Choice],
+    budget_tokens: usize,
+) -> Vec<(i64, String)> {
+    let best: HashSet<i64> = ranked
+        .iter()
+        .take(MOST)
+        .map(|it| it.scored.number)
+        .collect();
+    let is_best = |it: &&Candidate| best.contains(&it.number);
+    let mut library = Library::new();
+    for candidate in candidates.iter().filter(is_best) {
+        library.add(Text {
+            title: candidate.url.clone(),
+            body: joined(&candidate.answers),
+        });
+    }
+    let share = budget_tokens / best.len().max(1);
+    let says = library.extracts(
+        outline,
+        share.saturating_sub(HEAD_TOKENS).max(FEWEST_TOKENS),
+    );
+    let all = candidates.iter().filter(is_best).zip(says);
+    let mut shown: Vec<(i64, String)> = all
+        .map(|(candidate, says)| (candidate.number, one(candidate, &says)))
+        .collect();
+    shown.sort_by_key(|(number, _)| *number);
+    shown
+}
+
+fn one(candidate: &Candidate, says: &str) -> String {
+    let mut shown = format!("Address: {}\n", line(&candidate.url));
+    let of_itself = [
+        ("Title", &candidate.title),
+        ("Published", &candidate.published),
+    ];
+    // Writing to a String cannot fail.
+    for (name, said) in of_itself {
+        if let Some(said) = said {
+            writeln!(shown, "{name}: {}", line(said)).ok();
+        }
+    }
+    let questions = candidate.questions.iter().take(QUESTIONS);
+    let questions: Vec<String> = questions.map(|it| line(it)).collect();
+    if !questions.is_empty() {
+        writeln!(shown, "Found for: {}", questions.join(" | ")).ok();
+    }
+    write!(shown, "Says: {says}").ok();
+    shown
+}
+
+fn line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(LINE_CHARS).collect()
+}
