@@ -254,3 +254,48 @@ async fn registration_takes_addresses_to_return_to_and_nothing_that_a_browser_wo
         assert_eq!(answer.status(), expected, "{content_type} {body}");
     }
 }
+
+#[tokio::test]
+async fn a_program_named_by_the_address_of_its_description_returns_to_this_machine_alone() {
+    let issuer = issuer("http://localhost:8080/oidc", None);
+    let described = "https%3A%2F%2Fagent.example%2Fclient.json";
+    let here = "http%3A%2F%2F127.0.0.1%3A1%2Fback";
+    for (client, back, expected) in [
+        (described, here, StatusCode::OK),
+        (
+            described,
+            "https%3A%2F%2Fagent.example%2Fback",
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            described,
+            "http%3A%2F%2Flocalhost%3A8080%2Farticles",
+            StatusCode::OK,
+        ),
+        (
+            "http%3A%2F%2Fagent.example%2Fclient.json",
+            here,
+            StatusCode::BAD_REQUEST,
+        ),
+        ("https%3A%2F%2Fagent.example", here, StatusCode::BAD_REQUEST),
+        (
+            "https%3A%2F%2Fnova%40agent.example%2Fc",
+            here,
+            StatusCode::BAD_REQUEST,
+        ),
+    ] {
+        let query = AUTHORIZE
+            .replace("client_id=nova", &format!("client_id={client}"))
+            .replace(here, back);
+        let answer = ask(
+            &issuer,
+            Request::get(format!("/oidc/authorize?{query}")),
+            "",
+        )
+        .await;
+        assert_eq!(answer.status(), expected, "{client} {back}");
+        if expected == StatusCode::OK {
+            assert!(answer.body().contains("<strong>agent.example</strong>"));
+        }
+    }
+}

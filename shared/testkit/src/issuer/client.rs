@@ -1,4 +1,9 @@
 //! Programs that ask for tokens, and where their users may be sent back to.
+//!
+//! A program is known in one of three ways: by name, by registration, or by the address of its
+//! description (a client id metadata document), which is the id itself. This issuer asks nobody
+//! anything, so that signing in needs no network, and so it does not read the description either:
+//! such a program is sent back to this machine and to nowhere else, whatever it says.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,8 +26,19 @@ pub struct Client {
     pub secret: Option<String>,
     /// Where users may be sent back to, beside this machine and the issuer's own site.
     pub redirect_uris: Vec<String>,
-    /// Registered by itself: only `redirect_uris` count.
-    pub(super) is_stranger: bool,
+    /// Where else they may be sent back to.
+    home: Home,
+}
+
+/// Places to which users may be sent back without being told of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Home {
+    /// This machine, and the issuer's own site.
+    MachineAndSite,
+    /// This machine.
+    Machine,
+    /// None.
+    Nowhere,
 }
 
 /// What registration puts into a client's id.
@@ -40,7 +56,7 @@ impl Client {
             name: name.to_owned(),
             secret: None,
             redirect_uris: Vec::new(),
-            is_stranger: false,
+            home: Home::MachineAndSite,
         }
     }
 
@@ -65,7 +81,7 @@ impl Client {
             name,
             secret: None,
             redirect_uris,
-            is_stranger: true,
+            home: Home::Nowhere,
         })
     }
 
@@ -77,7 +93,19 @@ impl Client {
             name: registration.name,
             secret: None,
             redirect_uris: registration.redirect_uris,
-            is_stranger: true,
+            home: Home::Nowhere,
+        })
+    }
+
+    /// A client whose id is where it is described: an https address with a path.
+    fn described(id: &str) -> Option<Self> {
+        let url = Url::parse(id).ok()?;
+        let is_plain =
+            url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+        let is_address = url.scheme() == "https" && url.path() != "/" && is_plain;
+        is_address.then(|| Self {
+            home: Home::Machine,
+            ..Self::public(id, url.host_str().unwrap_or_default())
         })
     }
 
@@ -91,7 +119,11 @@ impl Client {
             .redirect_uris
             .iter()
             .any(|registered| registered == wanted || is_same_but_port(registered, &url));
-        let is_home = !self.is_stranger && (is_loopback(&url) || url.origin() == issuer.origin());
+        let is_home = match self.home {
+            Home::MachineAndSite => is_loopback(&url) || url.origin() == issuer.origin(),
+            Home::Machine => is_loopback(&url),
+            Home::Nowhere => false,
+        };
         (is_registered || is_home).then_some(url)
     }
 }
@@ -120,6 +152,7 @@ fn is_loopback(url: &Url) -> bool {
 impl Issuer {
     pub(super) fn client(&self, id: &str) -> Option<Client> {
         let known = self.0.clients.iter().find(|client| client.id == id);
-        known.cloned().or_else(|| Client::from_id(id))
+        let known = known.cloned().or_else(|| Client::from_id(id));
+        known.or_else(|| Client::described(id))
     }
 }

@@ -33,6 +33,7 @@ impl Issuer {
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["ES256"],
                 "authorization_response_iss_parameter_supported": true,
+                "client_id_metadata_document_supported": true,
             }),
         )
     }

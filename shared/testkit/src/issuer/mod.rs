@@ -6,8 +6,8 @@
 //!
 //! What it speaks: discovery (`OpenID` Connect and RFC 8414), a key set, the authorization page
 //! (code flow, PKCE with S256, `resource` of RFC 8707, `iss` of RFC 9207), the token endpoint,
-//! and dynamic client registration (RFC 7591). Tokens are RFC 9068 access tokens, signed by ES256
-//! with a key that lives in a file.
+//! dynamic client registration (RFC 7591) and clients named by the address of their description.
+//! Tokens are RFC 9068 access tokens, signed by ES256 with a key that lives in a file.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
