@@ -46,7 +46,7 @@ clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 
 # Tests start the programs of functions. `--examples` is there so that cargo builds the dependencies
 # with the features that tests ask for, once and not twice.
-test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp-conformance ## Run every test, with a real PostgreSQL and a real browser
+test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp-node-clients mcp-conformance ## Run every test, with a real PostgreSQL and a real browser
 	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 
@@ -116,6 +116,9 @@ cloud-sql-python-connector:
 mcp-python-client:
 	@$(TOOLS)/install mcp-python-client
 
+mcp-node-clients:
+	@$(TOOLS)/install mcp-node-clients
+
 mcp-conformance:
 	@$(TOOLS)/install mcp-conformance
 
@@ -136,4 +139,5 @@ help:
 
 .PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies postgres chromium mariadb \
-	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-conformance tools help
+	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
+	tools help

@@ -23,17 +23,17 @@ use tokio::{net::TcpListener, process::Command};
 
 use self::fixtures::Fixtures;
 
-/// Where the suite and a Node.js that is new enough for it are installed.
-fn suite() -> PathBuf {
+/// Where the suite is installed, and beside it a Node.js that is new enough for it.
+fn tools() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     // Where it is relative, cargo means the root, too.
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let suite = root.join(target).join("tools/mcp-conformance");
+    let tools = root.join(target).join("tools");
     assert!(
-        suite.join("installed.txt").exists(),
+        tools.join("mcp-conformance/installed.txt").exists(),
         "the conformance suite is not installed: run `make mcp-conformance`, a prerequisite of `make test`"
     );
-    suite
+    tools
 }
 
 async fn start(fixtures: Fixtures) -> SocketAddr {
@@ -56,6 +56,9 @@ async fn start(fixtures: Fixtures) -> SocketAddr {
     address
 }
 
+/// The suite's program, among the tools.
+const SUITE: &str = "mcp-conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js";
+
 /// Scenarios that need a session: four in which the server asks the client in the middle of a call,
 /// and one that looks at nothing, and warns, where a server has none.
 const NEED_A_SESSION: [&str; 5] = [
@@ -67,15 +70,15 @@ const NEED_A_SESSION: [&str; 5] = [
 ];
 
 async fn conforms(requirements: &str, fixtures: Fixtures, but_for: &[&str]) {
-    let (suite, address) = (suite(), start(fixtures).await);
+    let (tools, address) = (tools(), start(fixtures).await);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("conformance-{requirements}"));
     std::fs::create_dir_all(&folder).unwrap();
     let expected = folder.join("expected.yml");
     std::fs::write(&expected, format!("server: [{}]\n", but_for.join(", "))).unwrap();
     let url = format!("http://{address}/mcp");
-    let mut program = Command::new(suite.join("bin/node"));
+    let mut program = Command::new(tools.join("node/bin/node"));
     program
-        .arg(suite.join("node_modules/@modelcontextprotocol/conformance/dist/index.js"))
+        .arg(tools.join(SUITE))
         .args(["server", "--url", &url, "--requirements", requirements])
         .arg("--expected-failures")
         .arg(&expected)

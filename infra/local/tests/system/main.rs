@@ -17,6 +17,7 @@ mod local_files;
 mod local_files_page;
 mod long_tools;
 mod mcp;
+mod mcp_clients;
 mod processes;
 mod research;
 mod scrape_other_urls;

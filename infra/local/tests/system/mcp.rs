@@ -1,7 +1,5 @@
 //! Agents: the protocol in both its eras at one address, over the same rows as the HTTP interface.
 
-use std::{path::Path, time::Duration};
-
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -282,34 +280,4 @@ async fn the_status_tells_nothing_of_the_environment() {
         assert!(!text.contains(word), "{word}: {text}");
     }
     assert_eq!(status["cacheScope"], "private", "{status}");
-}
-
-/// Python's, which validates every answer against the protocol's schema and ours.
-#[tokio::test]
-async fn the_official_client_runs_the_workflow_in_each_of_its_modes() {
-    let system = System::start().await;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // Where it is relative, cargo means the root, too.
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let program = root.join(target).join("tools/mcp-python-client/bin/python");
-    assert!(
-        program.exists(),
-        "the official MCP client is not installed: run `make mcp-python-client`, a prerequisite of `make test`"
-    );
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/system/mcp_client.py");
-    for mode in ["auto", "legacy", MODERN] {
-        let url = format!("{}/mcp", system.local.url);
-        let mut client = tokio::process::Command::new(&program);
-        client.args([script, &url, &system.token("alice"), mode]);
-        let output = client.kill_on_drop(true).output();
-        let output = tokio::time::timeout(Duration::from_mins(1), output);
-        let output = output.await.expect("within a minute").unwrap();
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{mode}: {complaints}");
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let expected = json!({
-            "tools": 15, "web_sources_count": 1, "document": "# Research", "prompt": "Research",
-        });
-        assert_eq!(told, expected, "{mode}");
-    }
 }

@@ -105,7 +105,17 @@ impl System {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        self.ask(request.body(Full::new(body.into())).unwrap())
+            .await
+    }
+
+    /// What is at an address, of this system or of another program's.
+    pub(crate) async fn get_address(&self, address: &str) -> Answer {
+        self.ask(http::Request::get(address).body(Full::default()).unwrap())
+            .await
+    }
+
+    async fn ask(&self, request: http::Request<Full<Bytes>>) -> Answer {
         let (parts, body) = self.client.request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer {
