@@ -1,6 +1,7 @@
-//! The five published reports, for operators.
+//! The five published reports, for operators, and what providers cost.
 //!
-//! `GET /analytics/{report}` answers what the published query of that name would, as JSON rows, at
+//! `GET /analytics/{report}` answers what the published query of that name would (`provider_costs`: the
+//! receipts of all calls, by month), as JSON rows, at
 //! most `?limit=` of them. The database login behind it may only read, and only for so long.
 
 use std::sync::Arc;
@@ -19,12 +20,13 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
-const REPORTS: [&str; 5] = [
+const REPORTS: [&str; 6] = [
     "monthly_calls",
     "popular_tools",
     "completion",
     "tools_per_article",
     "near_limit",
+    "provider_costs",
 ];
 const ROWS: u32 = 1000;
 const MAX_ROWS: u32 = 100_000;
@@ -50,6 +52,7 @@ async fn show(call: Call) -> Result<Response, Problem> {
         "popular_tools" => to_value(store.popular_tools(rows_at_most).await?),
         "completion" => to_value(store.completion().await?),
         "tools_per_article" => to_value(store.tools_per_article(rows_at_most).await?),
+        "provider_costs" => to_value(store.provider_costs(rows_at_most).await?),
         "near_limit" => to_value(store.near_limit(rows_at_most).await?),
         _ => {
             let names = REPORTS.join(", ");

@@ -13,8 +13,9 @@
 //!   `pdf` as well).
 //! - [`prompt`]: what others wrote, fenced in for a language model.
 //! - [`query`]: a question for a search.
-//! - [`questions`]: what to ask next, without a language model.
-//! - [`ranking`]: which found sources are worth keeping, without a language model.
+//! - [`questions`]: what to ask next, without a language model, and what of its proposals can be asked.
+//! - [`ranking`]: which found sources are worth keeping, without a language model, and what of them it
+//!   is shown.
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
 
 pub mod coverage;

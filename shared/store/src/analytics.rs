@@ -1,6 +1,6 @@
-//! Reports for operators, over all users: the five published queries.
+//! Reports for operators, over all users: the five published queries, and what providers cost.
 //!
-//! Each has the columns, the meaning and the numbers of its published form. Three of them read
+//! Each of the five has the columns, the meaning and the numbers of its published form. Three of them read
 //! the monthly counters instead of every call ever made, which is the same number (the counters
 //! always equal the rows) for a hundredth of the work. What the published query leaves open is
 //! added: an upper limit for the rows, and an order.
@@ -48,6 +48,29 @@ pub struct ToolsPerArticle {
     pub tool_calls: i64,
     /// Calls that worked on this article: what its title promises.
     pub tool_calls_of_article: i64,
+}
+
+/// What providers were asked in a month, and what they told of the price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProviderCosts {
+    /// `YYYY-MM` in UTC.
+    pub year_month: String,
+    /// Who was asked.
+    pub provider: String,
+    /// Which model, where the provider has several.
+    pub model: Option<String>,
+    /// Calls, whatever came of them.
+    pub calls: i64,
+    /// Those whose answer was used.
+    pub answered: i64,
+    /// Tokens of what was read; `None` where no call told, here and below.
+    pub prompt_tokens: Option<i64>,
+    /// Tokens of answers and of thinking.
+    pub output_tokens: Option<i64>,
+    /// In millionths of a US dollar.
+    pub cost_micros: Option<i64>,
+    /// In the provider's own unit.
+    pub credits: Option<i64>,
 }
 
 /// Users approaching the rate limit.
@@ -125,6 +148,27 @@ impl Store {
                        coalesce(own.calls, 0) AS "tool_calls_of_article!"
                   FROM newest n LEFT JOIN owners o ON o.user_id = n.user_id LEFT JOIN own ON own.article_id = n.id
                  ORDER BY n.created_at DESC, n.id DESC"#,
+                i64::from(limit),
+            )
+            .fetch_all(&self.pool)
+            .await?;
+            Ok(rows)
+        })
+    }
+
+    /// What providers were asked, by month, the newest first.
+    pub fn provider_costs(&self, limit: u32) -> Answer<'_, Vec<ProviderCosts>> {
+        Box::pin(async move {
+            let rows = sqlx::query_as!(
+                ProviderCosts,
+                r#"-- analytics: provider costs
+                SELECT to_char(date_trunc('month', created_at AT TIME ZONE 'UTC'), 'YYYY-MM') AS "year_month!",
+                       provider, model, count(*) AS "calls!", count(*) FILTER (WHERE outcome = 'answered') AS "answered!",
+                       sum(prompt_tokens)::bigint AS prompt_tokens,
+                       (sum(output_tokens) + coalesce(sum(thought_tokens), 0))::bigint AS output_tokens,
+                       sum(cost_micros)::bigint AS cost_micros, sum(credits)::bigint AS credits
+                  FROM provider_calls GROUP BY 1, provider, model
+                 ORDER BY 1 DESC, provider, model LIMIT $1"#,
                 i64::from(limit),
             )
             .fetch_all(&self.pool)

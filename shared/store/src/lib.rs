@@ -49,7 +49,9 @@ mod text_enum;
 mod usage;
 mod user;
 
-pub use analytics::{Completion, MonthlyCalls, NearLimit, PopularTool, ToolsPerArticle};
+pub use analytics::{
+    Completion, MonthlyCalls, NearLimit, PopularTool, ProviderCosts, ToolsPerArticle,
+};
 pub use articles::{
     Article, ArticleId, ArticleStatus, ArticleSummary, Cursor, InvalidCursor, NewArticle, Page,
     StatusChange,

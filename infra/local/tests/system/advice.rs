@@ -5,6 +5,7 @@ use http::StatusCode;
 use nova_testkit::providers::{
     Effect, Fault,
     google::{Google, KEY, Reply},
+    openai::{self, Completion, OpenAi},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -201,6 +202,38 @@ async fn a_wrong_key_costs_the_advice_only_and_a_moment_of_trouble_not_even_that
     assert_eq!(chosen["method"], "model", "{chosen}");
     let outcomes: Vec<String> = receipts(&system).await.into_iter().map(|it| it.2).collect();
     assert_eq!(outcomes, ["busy", "answered"]);
+}
+
+#[tokio::test]
+async fn any_server_that_speaks_openais_protocol_does_and_none_is_asked_where_none_is_wanted() {
+    let openai = OpenAi::start().await.unwrap();
+    let settings = [
+        ("OPENAI_API_KEY", openai::KEY),
+        ("OPENAI_BASE_URL", &*openai.base_url()),
+        ("LLM_MODEL", "qwen3:8b"),
+    ];
+    let system = System::start_with(&settings, false).await;
+    let first = article(&system).await;
+    let said = json!({"judgements": [], "keep": [3]}).to_string();
+    openai.says("Judge these", Completion::text(said));
+    let chosen = ask(&system, KEEP, first, json!({})).await;
+    assert_eq!(
+        (&chosen["selected_source_ids"], &chosen["decided_by"]),
+        (&json!([3]), &json!("OpenAI")),
+        "{chosen}"
+    );
+    assert_eq!(receipts(&system).await[0].1.as_deref(), Some("qwen3:8b"));
+    openai.says("Write 2 questions", Completion::refusal("I will not."));
+    let refused = ask(&system, QUERIES, first, json!({"n_queries": 2})).await;
+    assert_eq!(refused["method"], "deterministic", "{refused}");
+    let calls = openai.received().len();
+
+    let without = [settings[0], settings[1], ("LLM_PROVIDER", "none")];
+    let system = System::start_with(&without, false).await;
+    let article = article(&system).await;
+    let chosen = ask(&system, KEEP, article, json!({})).await;
+    assert_eq!(chosen["method"], "deterministic", "{chosen}");
+    assert_eq!(openai.received().len(), calls);
 }
 
 #[tokio::test]

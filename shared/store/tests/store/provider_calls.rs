@@ -5,7 +5,7 @@ use std::time::Duration;
 use nova_store::{CallOutcome, CallUsage, CalledFor, ProviderCall, Spent};
 use uuid::Uuid;
 
-use crate::support::{article, database, provider_call, store, user, value, within};
+use crate::support::{article, database, provider_call, run, store, user, value, within};
 
 fn called_for(article: Uuid) -> CalledFor<'static> {
     CalledFor {
@@ -72,6 +72,47 @@ async fn a_receipt_is_one_row_however_often_it_is_kept_and_says_what_was_told() 
     )
     .await;
     assert!(kept, "what was not told is not zero");
+}
+
+#[tokio::test]
+async fn operators_see_by_month_what_was_told_and_nothing_that_was_not() {
+    let database = database().await;
+    let tools = store(&database, "research");
+    for name in ["alice", "bob"] {
+        let told = CallUsage {
+            prompt_tokens: Some(100),
+            output_tokens: Some(8),
+            thought_tokens: Some(2),
+            ..CallUsage::default()
+        };
+        let cut = ProviderCall {
+            outcome: CallOutcome::Cut,
+            ..provider_call(told)
+        };
+        let calls = [provider_call(told), cut];
+        within(&tools, &user(name), async |t| {
+            t.keep_calls(called_for(Uuid::now_v7()), &calls).await
+        })
+        .await
+        .unwrap();
+    }
+    // The last moment of a month in UTC is the next month elsewhere.
+    run(
+        &database.pool(),
+        "UPDATE provider_calls SET created_at = '2026-01-31 23:59:59+00' WHERE user_id = 'bob'",
+    )
+    .await;
+    let rows = store(&database, "analytics").provider_costs(10).await;
+    let rows = rows.unwrap();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let row = &rows[1];
+    assert_eq!(row.year_month, "2026-01");
+    assert_eq!((row.calls, row.answered), (2, 1));
+    assert_eq!(
+        (row.prompt_tokens, row.output_tokens),
+        (Some(200), Some(20))
+    );
+    assert_eq!((row.cost_micros, row.credits), (None, None), "not told");
 }
 
 #[tokio::test]
