@@ -33,6 +33,7 @@ mod incoming;
 mod metadata;
 mod problem;
 mod read;
+mod recent;
 mod retry;
 mod session;
 mod write;
@@ -111,6 +112,7 @@ struct Inner {
     tokens: TokenSource,
     bytes: client::Lazy,
     metadata: metadata::Metadata,
+    recent: recent::Recent,
 }
 
 /// A blob to be written.
@@ -173,6 +175,7 @@ impl Blobs {
             inner: Arc::new(Inner {
                 bytes: client::Lazy::default(),
                 metadata,
+                recent: recent::Recent::default(),
                 config,
                 store,
                 tokens,

@@ -85,7 +85,8 @@ impl Blobs {
         })
     }
 
-    /// Reads a blob into memory; for what is known to be small, such as a guideline.
+    /// Reads a blob into memory; for what is known to be small, such as a guideline. What was read lately
+    /// costs no request.
     ///
     /// # Errors
     /// As for [`Blobs::read`].
@@ -104,10 +105,17 @@ impl Blobs {
     ) -> BoxFuture<'a, Result<Vec<u8>, Error>> {
         Box::pin(async move {
             let range = (blob.size > most).then_some(0..most);
+            let is_whole = range.is_none();
+            if is_whole && let Some(bytes) = self.inner.recent.get(blob) {
+                return Ok(bytes.into());
+            }
             let mut content = self.read(blob, range).await?.stream;
             let mut bytes = Vec::new();
             while let Some(piece) = content.try_next().await? {
                 bytes.extend_from_slice(&piece);
+            }
+            if is_whole {
+                self.inner.recent.keep(blob, &bytes);
             }
             Ok(bytes)
         })

@@ -40,6 +40,27 @@ async fn ranges_are_read_and_cut_at_the_end() {
 }
 
 #[tokio::test]
+async fn what_was_read_whole_a_moment_ago_costs_no_request() {
+    let world = World::new().await;
+    let body = pattern(10_000);
+    let blob = world.blob(body.clone()).await;
+    let downloads = || world.objects.count(Action::Download);
+    assert_eq!(
+        world.blobs.read_up_to(&blob, 100).await.unwrap(),
+        body.slice(..100)
+    );
+    world
+        .objects
+        .inject(Fault::new(Effect::FlippedBit).on(Action::Download).times(1));
+    world.blobs.read_whole(&blob).await.unwrap_err();
+    let before = downloads();
+    for _ in 0..3 {
+        assert_eq!(world.blobs.read_whole(&blob).await.unwrap(), body);
+    }
+    assert_eq!(downloads() - before, 1);
+}
+
+#[tokio::test]
 async fn a_download_that_breaks_off_is_taken_up_where_it_ended() {
     let world = World::new().await;
     let body = pattern(3 * MIB);
