@@ -1,6 +1,6 @@
 //! The same statements without us: pgbench, on the same server, with as many clients.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{fmt::Write as _, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use nova_testkit::postgres::{Binaries, Database};
@@ -20,11 +20,10 @@ pub(crate) async fn run(
 ) -> Result<Load> {
     let pgbench = Binaries::find()?.tool("pgbench");
     let pgbench = pgbench.context("pgbench is missing: it comes with postgresql-contrib")?;
-    let sql = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("benches/system/sql")
-        .join(format!("{script}.sql"));
     let folder = std::env::temp_dir().join(format!("nova-pgbench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
+    let sql = folder.join("script.sql");
+    std::fs::write(&sql, for_each_client(script)?)?;
     let clients = CLIENTS.to_string();
     let command = |duration: Duration| {
         let mut command = Command::new(&pgbench);
@@ -61,7 +60,11 @@ pub(crate) async fn run(
     );
     let mut times = Vec::new();
     for entry in std::fs::read_dir(&folder)? {
-        let text = std::fs::read_to_string(entry?.path())?;
+        let path = entry?.path();
+        if path == sql {
+            continue;
+        }
+        let text = std::fs::read_to_string(path)?;
         // client, transaction, microseconds, …
         times.extend(
             text.lines()
@@ -80,4 +83,26 @@ pub(crate) async fn run(
         p50_ms: percentile(&times, 0.5),
         p99_ms: percentile(&times, 0.99),
     })
+}
+
+/// A script in which each client says who its user is. `SET LOCAL` takes no parameters, so there is one of it
+/// for each client, instead of each line that names `u:client_id`.
+fn for_each_client(script: &str) -> Result<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("benches/system/sql")
+        .join(format!("{script}.sql"));
+    let mut lines = String::new();
+    for line in std::fs::read_to_string(file)?.lines() {
+        if !line.starts_with("SET LOCAL") || !line.contains("u:client_id") {
+            writeln!(lines, "{line}")?;
+            continue;
+        }
+        for client in 0..CLIENTS {
+            let branch = if client == 0 { "if" } else { "elif" };
+            let said = line.replace(":client_id", &client.to_string());
+            writeln!(lines, "\\{branch} :client_id = {client}\n{said}")?;
+        }
+        writeln!(lines, "\\endif")?;
+    }
+    Ok(lines)
 }

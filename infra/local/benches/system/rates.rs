@@ -132,6 +132,11 @@ impl System {
         // It lives as long as this process.
         let server: &'static Postgres = Box::leak(Box::new(Postgres::start(settings).await));
         let database = server.database("nova", nova_local::migrated).await;
+        let pool = database.pool();
+        sqlx::raw_sql(include_str!("sql/others.sql"))
+            .execute(&pool)
+            .await?;
+        pool.close().await;
         let objects = objects::Config::default();
         let mut settings = BTreeMap::new();
         for (name, value) in [("MONTHLY_TOOL_CALL_LIMIT", "0"), ("LOG_LEVEL", "error")] {
@@ -159,9 +164,11 @@ impl System {
             for_pgbench(&database, client, article).await?;
             articles.push((article, token));
         }
-        let urls = sqlx::query_scalar("SELECT extracted_urls::text FROM articles LIMIT 1")
-            .fetch_one(&database.pool())
-            .await?;
+        let urls = sqlx::query_scalar(
+            "SELECT extracted_urls::text FROM articles WHERE extracted_urls IS NOT NULL LIMIT 1",
+        )
+        .fetch_one(&database.pool())
+        .await?;
         let store = Store::new(database.pool_as("research@nova.local"));
         Ok(Self {
             local,

@@ -2,7 +2,7 @@
 \set call random(1, 281474976710655)
 \startpipeline
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('app.user_id', 'u' || :client_id, true);
+SET LOCAL app.user_id = 'u:client_id';
 \endpipeline
 -- usage: charge
 SELECT allowed, replayed, reason, used, max_calls, year_month, resets_at, extract(epoch FROM retry_at - now())::float8

@@ -1,7 +1,7 @@
 -- What one download says to the database; the statement and its name are nova-store's.
 \startpipeline
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('app.user_id', 'u' || :client_id, true);
+SET LOCAL app.user_id = 'u:client_id';
 \endpipeline
 -- articles: one
 SELECT a.status::text, a.title, a.extracted_urls, a.version, a.created_at, a.updated_at,

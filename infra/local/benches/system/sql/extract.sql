@@ -4,8 +4,9 @@
 \set call random(1, 281474976710655)
 \startpipeline
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('app.user_id', 'u' || :client_id, true), set_config('app.tool', 'extract_guidelines_urls', true),
-       set_config('app.call_id', '00000000-0000-7000-8003-' || lpad(to_hex(:call::bigint), 12, '0'), true);
+SET LOCAL app.user_id = 'u:client_id';
+SET LOCAL app.tool = 'extract_guidelines_urls';
+SET LOCAL app.call_id = '00000000-0000-7000-8003-000000000000';
 \endpipeline
 -- articles: one
 SELECT a.status::text, a.title, a.extracted_urls, a.version, a.created_at, a.updated_at,
@@ -22,8 +23,9 @@ SELECT allowed, replayed, reason, used, max_calls, year_month, resets_at, extrac
 COMMIT;
 \startpipeline
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('app.user_id', 'u' || :client_id, true), set_config('app.tool', 'extract_guidelines_urls', true),
-       set_config('app.call_id', '00000000-0000-7000-8003-' || lpad(to_hex(:call::bigint), 12, '0'), true);
+SET LOCAL app.user_id = 'u:client_id';
+SET LOCAL app.tool = 'extract_guidelines_urls';
+SET LOCAL app.call_id = '00000000-0000-7000-8003-000000000000';
 \endpipeline
 -- articles: save extracted urls
 UPDATE articles a

@@ -3,7 +3,7 @@
 \set article random(1, 281474976710655)
 \startpipeline
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('app.user_id', 'u' || :client_id, true);
+SET LOCAL app.user_id = 'u:client_id';
 \endpipeline
 -- blobs: begin
 INSERT INTO blobs (id, user_id, purpose, bucket, object_name, content_type, declared_size)
@@ -17,7 +17,7 @@ RETURNING id;
 COMMIT;
 \startpipeline
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('app.user_id', 'u' || :client_id, true);
+SET LOCAL app.user_id = 'u:client_id';
 \endpipeline
 -- blobs: commit
 UPDATE blobs
