@@ -17,7 +17,7 @@ pub const FUNCTION: Function = Function::service(
 .with_database();
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
-    let tool = ReadPages::new(ResearchUrls, app, Blobs::from_app(app)?);
+    let tool = ReadPages::new(ResearchUrls, app, Blobs::from_app(app)?)?;
     Ok(Routes::new().long_tool(app, tool))
 }
 

@@ -22,6 +22,9 @@ struct Answer {
     /// What was paid for these pages, in Firecrawl's unit.
     #[serde(skip_serializing_if = "is_zero")]
     firecrawl_credits: u64,
+    /// What a language model left out of these pages, where one was asked (`SCRAPING_MODEL`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocks_dropped: Option<usize>,
     failures: Vec<NotRead>,
     /// Pages that the article has from before and that cannot be had today.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -46,10 +49,12 @@ struct Kept {
     reason: Option<String>,
     #[serde(default)]
     credits: u64,
+    blocks_dropped: Option<usize>,
 }
 
 pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Result<Value, Problem> {
     let (mut read, mut unchanged, mut videos, mut credits) = (0, 0, 0, 0);
+    let mut dropped = None;
     let (mut failures, mut stale) = (Vec::new(), Vec::new());
     for piece in pieces {
         let (ItemState::Done, Some(result)) = (piece.state, &piece.result) else {
@@ -58,6 +63,9 @@ pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Resu
         };
         let kept: Kept = serde_json::from_str(result.get()).map_err(Problem::internal)?;
         credits += kept.credits;
+        if let Some(blocks) = kept.blocks_dropped {
+            dropped = Some(dropped.unwrap_or(0) + blocks);
+        }
         match &*kept.outcome {
             "read" => read += 1,
             "unchanged" => unchanged += 1,
@@ -79,6 +87,7 @@ pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Resu
         urls_unchanged: unchanged,
         youtube_urls_ignored: (L::INITIATIVE == Initiative::Program).then_some(videos),
         firecrawl_credits: credits,
+        blocks_dropped: dropped,
         message: message::<L>(article, processed, total, failures.len()),
         failures,
         stale,

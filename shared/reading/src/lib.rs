@@ -10,6 +10,7 @@
 
 mod answer;
 mod arguments;
+mod cleaning;
 mod list;
 mod page;
 mod text;
@@ -20,13 +21,14 @@ use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
 use nova_providers::scrape::{PageReader, Scraper};
 use nova_runtime::{
-    App, Problem,
+    App, ConfigError, Problem,
     jobs::{Failure, LongTool, Work},
     receipts::Receipts,
 };
 use nova_store::{Article, JobItem, Tenant};
 use serde_json::Value;
 
+use self::cleaning::Cleaner;
 pub use self::{arguments::ReadArguments, list::PageList, page::Outcome};
 
 /// A tool that reads the pages of a list.
@@ -34,16 +36,22 @@ pub struct ReadPages<L> {
     list: L,
     blobs: Blobs,
     reader: Arc<dyn Scraper>,
+    cleaner: Cleaner,
 }
 
 impl<L: PageList> ReadPages<L> {
     /// Reads as the function's settings say. Nothing is connected yet.
-    pub fn new(list: L, app: &App, blobs: Blobs) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// When the settings name a language model and not how to reach it.
+    pub fn new(list: L, app: &App, blobs: Blobs) -> Result<Self, ConfigError> {
+        Ok(Self {
             list,
             blobs,
             reader: PageReader::from_app(app),
-        }
+            cleaner: Cleaner::from_app(app, L::TOOL)?,
+        })
     }
 }
 
@@ -92,6 +100,7 @@ impl<L: PageList> LongTool for ReadPages<L> {
         Box::pin(page::read::<L>(
             &self.blobs,
             &*self.reader,
+            &self.cleaner,
             work,
             piece,
             receipts,

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     ReadArguments,
+    cleaning::{Cleaned, Cleaner},
     list::{PageList, url_of},
     text,
 };
@@ -33,6 +34,8 @@ pub enum Outcome {
         origin: Box<Origin>,
         /// What it cost, in the provider's unit.
         credits: u64,
+        /// How many blocks a language model left out; `None` when none was asked, or of use.
+        dropped: Option<usize>,
     },
     /// It is what the article has already.
     Unchanged,
@@ -46,6 +49,7 @@ pub enum Outcome {
 pub(crate) async fn read<L: PageList>(
     blobs: &Blobs,
     reader: &dyn Scraper,
+    cleaner: &Cleaner,
     work: &Work<ReadArguments>,
     piece: &str,
     receipts: &Receipts,
@@ -71,7 +75,8 @@ pub(crate) async fn read<L: PageList>(
         }
         (Err(error), None) => return Err(error.into()),
     };
-    let markdown = text::clean(&page.markdown);
+    let Cleaned { markdown, dropped } = cleaner.clean(text::clean(&page.markdown), receipts).await;
+    let markdown = text::clean(&markdown);
     if known.and_then(|known| known.sha256) == Some(text::sha256(&markdown)) {
         return Ok(Outcome::Unchanged);
     }
@@ -80,6 +85,7 @@ pub(crate) async fn read<L: PageList>(
         blob: write(blobs, &work.user, markdown).await?,
         origin: Box::new(origin(page)),
         credits,
+        dropped,
     })
 }
 
@@ -160,6 +166,7 @@ pub(crate) async fn keep<L: PageList>(
             blob,
             origin,
             credits,
+            dropped,
         } => {
             tenant.commit_blob(blob).await?;
             let source = NewSource {
@@ -172,7 +179,10 @@ pub(crate) async fn keep<L: PageList>(
                 origin: (**origin).clone(),
             };
             tenant.upsert_source(article, &source).await?;
-            json!({"outcome": "read", "bytes": blob.size, "provider": origin.provider, "credits": credits})
+            json!({
+                "outcome": "read", "bytes": blob.size, "provider": origin.provider, "credits": credits,
+                "blocks_dropped": dropped,
+            })
         }
         Outcome::Unchanged => {
             let key = key().map_err(Problem::internal)?;
