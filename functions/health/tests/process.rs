@@ -162,6 +162,9 @@ fn it_answers_without_its_database_and_says_so_when_asked() {
         answer.to_ascii_lowercase().contains("retry-after: 5"),
         "{answer}"
     );
+    assert!(server.get("/livez").starts_with("HTTP/1.0 200"));
+    let answer = server.get("/readyz");
+    assert!(answer.starts_with("HTTP/1.0 503"), "{answer}");
     server.signal("-TERM");
     assert!(server.child.wait().unwrap().success());
 }

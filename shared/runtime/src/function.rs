@@ -12,7 +12,7 @@ use crate::{
     app::App,
     config::{Config, ConfigError, Environment},
     dispatch::Dispatcher,
-    log,
+    log, probes,
     routes::{Access, Routes},
     serve::{self, Patience},
 };
@@ -176,10 +176,11 @@ async fn start(function: Function) -> ExitCode {
         (_, Some(job)) => Some(once::Once::of_job(job)),
         _ => None,
     };
-    match once {
-        Some(once) => once.run(&app, &routes).await,
-        None => listen_and_serve(&app, &routes, port).await,
+    if let Some(once) = once {
+        return once.run(&app, &routes).await;
     }
+    let routes = routes.and(probes::routes(function.needs_database));
+    listen_and_serve(&app, &routes, port).await
 }
 
 async fn listen_and_serve(app: &Arc<App>, routes: &Routes, port: u16) -> ExitCode {

@@ -48,6 +48,7 @@ mod function;
 mod in_process;
 pub mod jobs;
 mod multipart;
+mod probes;
 mod problem;
 mod routes;
 mod session;

@@ -32,7 +32,6 @@ const LIMITS: Limits = Limits {
 
 /// Calls for workers by way of Cloud Tasks.
 pub struct Bell {
-    queue: String,
     tasks: TasksConfig,
     http: HttpClient,
     tokens: TokenSource,
@@ -78,10 +77,10 @@ impl Bell {
         http: &HttpClient,
         tokens: &TokenSource,
     ) -> Option<Self> {
-        let tasks = tasks?.clone();
+        let tasks = tasks?;
+        tasks.queue("")?;
         Some(Self {
-            queue: tasks.queue.clone()?,
-            tasks,
+            tasks: tasks.clone(),
             http: http.clone(),
             tokens: tokens.clone(),
         })
@@ -94,10 +93,11 @@ impl Bell {
     /// When Cloud Tasks cannot be asked or refuses. Nothing is lost: `sweep` calls later.
     pub fn ring<'a>(&'a self, ring: &'a Ring<'a>) -> BoxFuture<'a, Result<(), RingError>> {
         Box::pin(async move {
-            let task = self.task(ring).to_string();
+            let queue = self.tasks.queue(ring.tool).unwrap_or_default();
+            let task = self.task(ring, &queue).to_string();
             let mut tries = 1;
             loop {
-                match self.create(&task).await {
+                match self.create(&queue, &task).await {
                     Err(error) if error.is_retryable() && tries < TRIES => {
                         tries += 1;
                         tokio::time::sleep(PAUSE).await;
@@ -108,10 +108,10 @@ impl Bell {
         })
     }
 
-    fn task(&self, ring: &Ring<'_>) -> serde_json::Value {
+    fn task(&self, ring: &Ring<'_>, queue: &str) -> serde_json::Value {
         let target = self.tasks.target(ring.tool);
         let mut task = json!({
-            "name": format!("{}/tasks/{}", self.queue, name(ring)),
+            "name": format!("{queue}/tasks/{}", name(ring)),
             "dispatchDeadline": DISPATCH_DEADLINE,
             "httpRequest": {
                 "url": format!("{target}/jobs/{}/{}", ring.tool, ring.job),
@@ -128,9 +128,9 @@ impl Bell {
         json!({ "task": task })
     }
 
-    async fn create(&self, task: &str) -> Result<(), RingError> {
+    async fn create(&self, queue: &str, task: &str) -> Result<(), RingError> {
         let base = self.tasks.base_url.as_str().trim_end_matches('/');
-        let mut request = Request::post(format!("{base}/v2/{}/tasks", self.queue))
+        let mut request = Request::post(format!("{base}/v2/{queue}/tasks"))
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = self.tokens.token().await? {
             let bearer = HeaderValue::try_from(format!("Bearer {}", token.secret()));

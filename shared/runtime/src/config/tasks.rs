@@ -18,9 +18,9 @@ pub struct TasksConfig {
     target_url: String,
     /// `CLOUD_TASKS_ISSUER`: who vouches for the service account. Default Google.
     pub issuer: Url,
-    /// `CLOUD_TASKS_QUEUE`: `projects/…/locations/…/queues/…`. Without one nobody is called from
-    /// here: whoever else watches the jobs calls.
-    pub queue: Option<String>,
+    /// `CLOUD_TASKS_QUEUE`: `projects/…/locations/…/queues/…`, see [`TasksConfig::queue`]. Without one
+    /// nobody is called from here: whoever else watches the jobs calls.
+    queue: Option<String>,
     /// `CLOUD_TASKS_BASE_URL`: Google's, or a stand-in.
     pub base_url: Url,
 }
@@ -30,10 +30,20 @@ impl TasksConfig {
     /// the call carries. `{function}` in the setting stands for its name, spelled as Cloud Run
     /// spells names, with hyphens.
     pub fn target(&self, function: &str) -> String {
-        self.target_url
-            .trim_end_matches('/')
-            .replace("{function}", &function.replace('_', "-"))
+        named(self.target_url.trim_end_matches('/'), function)
     }
+
+    /// The queue in which a function's workers are called for. `{function}` in the setting stands for
+    /// its name, so that each can have a queue of its own, as fast as the provider behind it allows.
+    pub fn queue(&self, function: &str) -> Option<String> {
+        let queue = self.queue.as_deref()?;
+        Some(named(queue, function))
+    }
+}
+
+/// `{function}` is the function's name with hyphens, as Cloud Run and Cloud Tasks spell names.
+fn named(setting: &str, function: &str) -> String {
+    setting.replace("{function}", &function.replace('_', "-"))
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<TasksConfig> {
@@ -123,6 +133,21 @@ mod tests {
             "https://cloudtasks.googleapis.com/"
         );
         assert!(read([]).unwrap().is_none());
+    }
+
+    #[test]
+    fn each_function_can_have_a_queue_of_its_own() {
+        let own = "projects/acme/locations/europe-west1/queues/nova-{function}";
+        let tasks = read([("CLOUD_TASKS_QUEUE", own), ACCOUNT, TARGET]);
+        let tasks = tasks.unwrap().unwrap();
+        assert_eq!(
+            tasks.queue("process_github_urls").as_deref(),
+            Some("projects/acme/locations/europe-west1/queues/nova-process-github-urls")
+        );
+        let one = read([QUEUE, ACCOUNT, TARGET]).unwrap().unwrap();
+        assert_eq!(one.queue("usage").as_deref(), Some(QUEUE.1));
+        let none = read([ACCOUNT, TARGET]).unwrap().unwrap();
+        assert_eq!(none.queue("usage"), None);
     }
 
     #[test]
