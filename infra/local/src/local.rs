@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     bell::{self, Bell},
     database::{as_sweeper, login, migrated},
-    functions::SERVICES,
+    functions::services,
     gateway::{Functions, ISSUER_PATH, gateway},
     manifest::Manifest,
     processes::Processes,
@@ -215,7 +215,7 @@ fn in_this_process(
     environment_of: impl Fn(&str) -> BTreeMap<String, String>,
 ) -> Result<(Dispatcher, Vec<Arc<App>>)> {
     let (mut dispatcher, mut apps) = (Dispatcher::new(), Vec::new());
-    for function in SERVICES {
+    for function in services() {
         let environment = environment_of(function.name)
             .into_iter()
             .fold(Environment::default(), |all, (name, value)| {

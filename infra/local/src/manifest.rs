@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Manifest {
     /// What answers requests, by name.
     pub services: BTreeMap<String, Entry>,
+    /// What answers for several services in one process, in deployments without a load balancer.
+    pub together: BTreeMap<String, Entry>,
     /// What runs once and exits, by name.
     pub jobs: BTreeMap<String, Entry>,
 }
@@ -20,14 +22,20 @@ pub struct Manifest {
 pub struct Entry {
     /// The paths it answers; `{name}` stands for one segment.
     pub routes: Vec<String>,
+    /// The services whose routes it answers too, and whose secrets it is given.
+    pub answers_for: Vec<String>,
     /// The database role that its login is a member of.
     pub database: Option<String>,
-    /// What it may do with file contents: `read` or `write`.
+    /// What it may do with file contents: `read`, `write` (which reads), or `delete`.
     pub blobs: Option<String>,
     /// Whether the load balancer passes requests of the world on to it.
     pub public: bool,
     /// Secrets that it is given.
     pub secrets: Vec<String>,
+    /// Whether it calls for workers of other functions; each tool may call its own.
+    pub rings: bool,
+    /// How fast workers of this tool are called.
+    pub queue: Option<Queue>,
     /// Memory of an instance, such as `256Mi`.
     pub memory: Option<String>,
     /// The most seconds that a request or a task may take.
@@ -36,6 +44,16 @@ pub struct Entry {
     pub retries: Option<u32>,
     /// When a job runs, in cron's notation.
     pub schedule: Option<String>,
+}
+
+/// How fast workers are called: what the provider behind a tool stands.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// Calls in a second.
+    pub per_second: f64,
+    /// Workers at the same time.
+    pub at_once: u32,
 }
 
 impl Manifest {

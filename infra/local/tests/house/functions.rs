@@ -10,6 +10,7 @@ use crate::workspace::{Package, assert_none, packages, read, tracked_files};
 #[derive(Deserialize)]
 struct Manifest {
     services: BTreeMap<String, Entry>,
+    together: BTreeMap<String, Entry>,
     jobs: BTreeMap<String, Entry>,
 }
 
@@ -17,8 +18,12 @@ struct Manifest {
 struct Entry {
     #[serde(default)]
     routes: Vec<String>,
+    #[serde(default)]
+    answers_for: BTreeSet<String>,
     database: Option<String>,
     blobs: Option<String>,
+    #[serde(default)]
+    secrets: BTreeSet<String>,
 }
 
 impl Manifest {
@@ -27,7 +32,8 @@ impl Manifest {
     }
 
     fn entries(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.services.iter().chain(&self.jobs)
+        let services = self.services.iter().chain(&self.together);
+        services.chain(&self.jobs)
     }
 }
 
@@ -52,8 +58,8 @@ fn the_manifest_lists_every_folder_and_every_folder_is_a_crate_of_its_name() {
     assert_eq!(folders, crates, "left: folders, right: crates");
     assert_eq!(
         listed.len(),
-        manifest.services.len() + manifest.jobs.len(),
-        "a name is a service or a job"
+        manifest.services.len() + manifest.together.len() + manifest.jobs.len(),
+        "a name stands for one thing"
     );
 }
 
@@ -75,9 +81,9 @@ fn every_service_has_routes_and_every_route_one_service() {
             }
         }
     }
-    for (name, job) in &manifest.jobs {
-        if !job.routes.is_empty() {
-            findings.push(format!("the job {name} has routes"));
+    for (name, other) in manifest.jobs.iter().chain(&manifest.together) {
+        if !other.routes.is_empty() {
+            findings.push(format!("{name} is no service and has routes"));
         }
     }
     assert_none(&findings);
@@ -91,11 +97,49 @@ fn a_function_links_the_bucket_exactly_where_the_manifest_gives_it_access() {
         let Some(function) = functions().find(|it| it.name == *name) else {
             continue;
         };
+        let for_others = !entry.answers_for.is_empty();
         match (entry.blobs.as_deref(), function.links("nova-blobs")) {
-            (None, false) | (Some("read" | "write"), true) => {}
+            // It links them, and they the bucket.
+            (Some("write"), false) if for_others => {}
+            (None, false) | (Some("read" | "write" | "delete"), true) => {}
             (access, links) => findings.push(format!(
                 "{name}: \"blobs\" is {access:?}, and linking nova-blobs is {links}"
             )),
+        }
+    }
+    assert_none(&findings);
+}
+
+/// Whoever is left out would have no address in a small deployment.
+#[test]
+fn front_answers_for_all_services_that_see_one_tenant_alone() {
+    let manifest = Manifest::read();
+    let front = &manifest.together["front"].answers_for;
+    let services: BTreeSet<String> = manifest.services.into_keys().collect();
+    let left_out: Vec<&String> = services.difference(front).collect();
+    assert_eq!(left_out, ["analytics"]);
+    assert!(front.is_subset(&services), "it answers for services alone");
+    let linked: BTreeSet<String> = front::FUNCTIONS
+        .iter()
+        .map(|it| it.name.to_owned())
+        .collect();
+    assert_eq!(&linked, front, "left: linked, right: manifest");
+}
+
+/// What `Secret` keeps from being printed, and nothing else, is kept where secrets are.
+#[test]
+fn the_manifest_gives_secrets_that_functions_read() {
+    let settings: String = tracked_files()
+        .iter()
+        .filter(|path| path.starts_with("shared/runtime/src"))
+        .map(read)
+        .collect();
+    let mut findings = Vec::new();
+    for (name, entry) in Manifest::read().entries() {
+        for secret in &entry.secrets {
+            if !settings.contains(&format!("\"{secret}\"")) {
+                findings.push(format!("{name}: nobody reads {secret}"));
+            }
         }
     }
     assert_none(&findings);

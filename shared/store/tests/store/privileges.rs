@@ -110,36 +110,46 @@ async fn the_rights_of_every_role_are_those_in_the_table() {
     );
 }
 
-/// It answers the routes of these families' functions in one process. Were it granted something of
-/// its own, the table above would not say so.
+/// They answer the routes of these families' functions in one process. Were they granted something of
+/// their own, the table above would not say so.
 #[tokio::test]
-async fn the_role_of_agents_is_the_sum_of_four_families_and_nothing_more() {
+async fn a_role_for_several_functions_is_the_sum_of_theirs_and_nothing_more() {
     let database = database().await;
     let pool = database.pool();
-    let families: Vec<String> = sqlx::query_scalar(
-        "SELECT m.roleid::regrole::text FROM pg_auth_members m
-          WHERE m.member = 'nova_mcp'::regrole ORDER BY 1",
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    assert_eq!(
-        families,
-        [
-            "nova_articles",
-            "nova_research",
-            "nova_upload",
-            "nova_usage"
-        ]
-    );
-    let granted: i64 = sqlx::query_scalar(
-        "SELECT (SELECT count(*) FROM pg_class, aclexplode(relacl) WHERE grantee = 'nova_mcp'::regrole)
-              + (SELECT count(*) FROM pg_attribute, aclexplode(attacl) WHERE grantee = 'nova_mcp'::regrole)
-              + (SELECT count(*) FROM pg_proc, aclexplode(proacl) WHERE grantee = 'nova_mcp'::regrole)
-              + (SELECT count(*) FROM pg_namespace, aclexplode(nspacl) WHERE grantee = 'nova_mcp'::regrole)",
-    )
-    .fetch_one(&pool)
-    .await
-    .unwrap();
-    assert_eq!(granted, 0);
+    for (role, sum) in [
+        (
+            "nova_mcp",
+            vec![
+                "nova_articles",
+                "nova_research",
+                "nova_upload",
+                "nova_usage",
+            ],
+        ),
+        (
+            "nova_front",
+            vec!["nova_download", "nova_health", "nova_mcp"],
+        ),
+    ] {
+        let families: Vec<String> = sqlx::query_scalar(
+            "SELECT m.roleid::regrole::text FROM pg_auth_members m
+              WHERE m.member = $1::text::regrole ORDER BY 1",
+        )
+        .bind(role)
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        assert_eq!(families, sum);
+        let granted: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM pg_class, aclexplode(relacl) WHERE grantee = $1::text::regrole)
+                  + (SELECT count(*) FROM pg_attribute, aclexplode(attacl) WHERE grantee = $1::text::regrole)
+                  + (SELECT count(*) FROM pg_proc, aclexplode(proacl) WHERE grantee = $1::text::regrole)
+                  + (SELECT count(*) FROM pg_namespace, aclexplode(nspacl) WHERE grantee = $1::text::regrole)",
+        )
+        .bind(role)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        assert_eq!(granted, 0, "{role}");
+    }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
-use nova_local::functions::SERVICES;
+use nova_local::functions::services;
 use nova_runtime::{Access, Config, Environment};
 use nova_testkit::providers::{StandIn, github::Repository};
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ fn every_long_tool_is_in_the_table() {
         let mut routes = routes.list().iter();
         routes.any(|route| route.access == Access::Bell && route.path == worker)
     };
-    let long: BTreeSet<&str> = SERVICES.iter().filter(is_long).map(|it| it.name).collect();
+    let long: BTreeSet<&str> = services().filter(is_long).map(|it| it.name).collect();
     let listed: BTreeSet<&str> = LONG_TOOLS.iter().map(|it| it.name).collect();
     assert_eq!(long, listed, "left: long tools, right: the table");
 }
