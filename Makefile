@@ -53,6 +53,9 @@ test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp
 check: check-format check-lints check-docs check-sql check-spelling check-dependencies ## Run every static check
 	@echo 'make check: all clean'
 
+check-infra: check-terraform check-scripts ## Check what deploys: Terraform, and scripts; offline
+	@echo 'make check-infra: all clean'
+
 fmt: ## Format the code
 	cargo fmt --all
 
@@ -99,6 +102,14 @@ check-dependencies: ## Licences, sources, advisories and bans (cargo-deny); unus
 	@$(TOOLS)/audit
 	$(TARGET)/tools/bin/cargo-machete --skip-target-dir
 
+##@ The parts of `make check-infra`
+
+check-terraform: terraform check-infra-tools ## Terraform: format, validity, tests of plans, a rehearsal of releases, checkov
+	@exec infra/tools/check
+
+check-scripts: shellcheck ## shellcheck
+	shellcheck --severity=warning $$(git grep -lE '^#!/bin/(ba)?sh')
+
 # Prerequisites; they install what is missing where that is allowed, and say what to do where not.
 
 postgres:
@@ -125,6 +136,12 @@ mcp-conformance:
 cloud-sql-node-connector:
 	@$(TOOLS)/install cloud-sql-node-connector
 
+terraform shellcheck actionlint:
+	@$(TOOLS)/install $@
+
+check-infra-tools:
+	@$(TOOLS)/install check-infra
+
 tools:
 	@$(TOOLS)/install cargo-deny cargo-machete typos
 
@@ -138,6 +155,7 @@ help:
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
-	check-docs check-sql check-spelling check-dependencies postgres chromium mariadb \
+	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
+	terraform shellcheck actionlint check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
 	tools help
