@@ -42,6 +42,33 @@ clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 	@! $(NOVA_LOCAL) database-url >/dev/null 2>&1 || { echo 'It is running: stop `make run` first.' >&2; exit 1; }
 	rm -rf '$(STATE)'
 
+##@ Deploy it (infra/README.md; PROJECT=… ENV=small|production IMAGE=…@sha256:…)
+
+image: buildah ## Build the image without Docker, as an OCI archive; prints its digest (minutes: every program is optimized)
+	@exec infra/image/build $(TARGET)/nova-image.tar
+
+plan: terraform ## Show what a deployment would change
+	@exec infra/tools/deploy plan
+
+deploy: terraform ## Migrate, then roll out: IMAGE is the release
+	@exec infra/tools/deploy apply
+
+canary: terraform ## Give a release some of the requests (PERCENT=10)
+	@exec infra/tools/deploy canary
+
+promote: terraform ## Give the release on trial all requests
+	@exec infra/tools/deploy promote
+
+rollback: terraform ## Go back to an older release
+	@exec infra/tools/deploy rollback
+
+destroy: terraform ## Delete the deployment and its data
+	@exec infra/tools/deploy destroy
+
+logs: ## Show log lines (FUNCTION=mcp SEVERITY=ERROR)
+	@gcloud logging read 'resource.labels.service_name:"$(FUNCTION)" severity>=$(or $(SEVERITY),DEFAULT)' \
+		--project '$(PROJECT)' --limit 100 --format 'value(timestamp, resource.labels.service_name, severity, jsonPayload.message)'
+
 ##@ Change it
 
 # Tests start the programs of functions. `--examples` is there so that cargo builds the dependencies
@@ -53,7 +80,7 @@ test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp
 check: check-format check-lints check-docs check-sql check-spelling check-dependencies ## Run every static check
 	@echo 'make check: all clean'
 
-check-infra: check-terraform check-scripts ## Check what deploys: Terraform, and scripts; offline
+check-infra: check-terraform check-scripts check-dockerfile ## Check what deploys: Terraform, scripts, the image; offline
 	@echo 'make check-infra: all clean'
 
 fmt: ## Format the code
@@ -110,6 +137,9 @@ check-terraform: terraform check-infra-tools ## Terraform: format, validity, tes
 check-scripts: shellcheck ## shellcheck
 	shellcheck --severity=warning $$(git grep -lE '^#!/bin/(ba)?sh')
 
+check-dockerfile: check-infra-tools ## hadolint
+	$(TARGET)/tools/check-infra/bin/hadolint infra/image/Dockerfile
+
 # Prerequisites; they install what is missing where that is allowed, and say what to do where not.
 
 postgres:
@@ -136,7 +166,7 @@ mcp-conformance:
 cloud-sql-node-connector:
 	@$(TOOLS)/install cloud-sql-node-connector
 
-terraform shellcheck actionlint:
+buildah terraform shellcheck:
 	@$(TOOLS)/install $@
 
 check-infra-tools:
@@ -154,8 +184,8 @@ help:
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
+.PHONY: image plan deploy canary promote rollback destroy logs run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
-	terraform shellcheck actionlint check-infra-tools postgres chromium mariadb \
+	check-dockerfile buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
 	tools help

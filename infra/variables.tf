@@ -41,7 +41,7 @@ variable "image" {
   type        = string
   validation {
     condition     = can(regex("^[^@]+@sha256:[0-9a-f]{64}$", var.image))
-    error_message = "image ends with its digest, @sha256:…: a tag may stand for another image tomorrow. `make push` prints it."
+    error_message = "image ends with its digest, @sha256:…: a tag may stand for another image tomorrow. Pushing it prints that."
   }
 }
 

@@ -1,5 +1,5 @@
 output "registry" {
-  description = "Where images are pushed: `make push REGISTRY=…`."
+  description = "Where images are pushed."
   value       = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.images.repository_id}"
 }
 
