@@ -53,6 +53,9 @@ plan: terraform ## Show what a deployment would change
 deploy: terraform ## Migrate, then roll out: IMAGE is the release
 	@exec infra/tools/deploy apply
 
+smoke: ## Try a deployment from outside, also the local one (URL=… TOKEN=…)
+	@exec infra/tools/smoke '$(URL)'
+
 canary: terraform ## Give a release some of the requests (PERCENT=10)
 	@exec infra/tools/deploy canary
 
@@ -184,7 +187,7 @@ help:
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: image plan deploy canary promote rollback destroy logs run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
+.PHONY: image smoke plan deploy canary promote rollback destroy logs run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
 	check-dockerfile buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
