@@ -1,19 +1,27 @@
 //! Compiles `research.md`: everything that was found and kept for an article, in one document.
 //!
 //! The sources stream from the bucket through the document's frame back into the bucket, so that a
-//! file of any size needs little memory. The article then refers to the new file; the file before
-//! it is left to the sweeper.
+//! file of any size needs little memory ([`compile`]). The article then refers to the new file; the
+//! file before it is left to the sweeper. The caller may want another format ([`format`]): the file
+//! of an article is the one that was compiled last.
+
+mod compile;
+mod format;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
-use nova_blobs::{Blobs, BoxError, Upload};
-use nova_research::document::{Counts, Document, Section};
-use nova_runtime::{App, ConfigError, Function, NoArguments, Problem, Routes, Tool, ToolCall};
-use nova_store::{ArticleStatus, Purpose, ResearchResult, Source, SourceKind};
-use serde::Serialize;
+use futures_util::{StreamExt as _, future::BoxFuture, stream};
+use nova_blobs::{Blobs, Upload};
+use nova_research::document::Counts;
+use nova_runtime::{App, ConfigError, Function, Problem, Routes, Tool, ToolCall};
+use nova_store::{ArticleStatus, Purpose};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+
+use self::{
+    compile::{Material, Pieces, compile},
+    format::{Binding, Format},
+};
 
 /// The function.
 pub const FUNCTION: Function = Function::service(
@@ -23,8 +31,6 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
-/// How much of the document is collected before it is passed on.
-const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces on their way to the bucket, at most.
 const PIECES: usize = 4;
 /// More than this is a mistake somewhere, and would not be read by anybody.
@@ -43,36 +49,47 @@ struct CreateResearchFile {
     blobs: Blobs,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Arguments {
+    format: Format,
+    /// Whether a document of Markdown ends with a list of its sources; the other formats have it in
+    /// any case.
+    references: bool,
+}
+
 #[derive(Serialize)]
 struct Answer {
     status: &'static str,
     download_url: String,
     #[serde(flatten)]
     counts: Counts,
+    format: Format,
     bytes: u64,
     message: String,
 }
 
 impl Tool for CreateResearchFile {
     const NAME: &'static str = "create_research_file";
-    type Arguments = NoArguments;
+    type Arguments = Arguments;
     type Answer = Answer;
 
-    fn run(&self, call: ToolCall, _: NoArguments) -> BoxFuture<'_, Result<Answer, Problem>> {
+    fn run(&self, call: ToolCall, arguments: Arguments) -> BoxFuture<'_, Result<Answer, Problem>> {
         Box::pin(async move {
             let article = call.article.id;
+            let Arguments { format, references } = arguments;
             let mut tenant = call.tenant().await?;
             tenant.advance(article, ArticleStatus::Finalizing).await?;
-            let results = tenant.research_results(article).await?;
-            let sources = tenant.document_sources(article).await?;
+            let material = Material::load(&mut tenant, article).await?;
             tenant.commit().await?;
 
+            let binding = Binding::new(format, references, material.none_passed_selection());
             let (pieces, receiver) = mpsc::channel(PIECES);
-            let document = compile(&self.blobs, results, sources, Pieces(pieces));
+            let document = compile(&self.blobs, material, binding, Pieces(pieces));
             let body = stream::unfold(receiver, async |mut receiver: mpsc::Receiver<_>| {
                 receiver.recv().await.map(|piece| (piece, receiver))
             });
-            let upload = Upload::new(Purpose::Research, "text/markdown; charset=utf-8");
+            let upload = Upload::new(Purpose::Research, format.content_type());
             let written = self
                 .blobs
                 .write(&call.user, upload, body.boxed(), MAX_DOCUMENT_BYTES);
@@ -88,112 +105,24 @@ impl Tool for CreateResearchFile {
             tenant.commit_blob(&written).await?;
             tenant.link_research(article, written.id).await?;
             tenant.commit().await?;
-            Ok(Answer::new(
-                call.app.download_url(article),
-                counts,
-                written.size,
-            ))
+            let url = call.app.download_url(article);
+            Ok(Answer::new(url, counts, format, written.size))
         })
     }
 }
 
-/// Writes the document piece by piece.
-async fn compile(
-    blobs: &Blobs,
-    results: Vec<ResearchResult>,
-    sources: Vec<Source>,
-    pieces: Pieces,
-) -> Result<Counts, Problem> {
-    let written = write(blobs, results, sources, &pieces).await;
-    if let Err(problem) = &written {
-        // The upload must not end as if the document were complete.
-        pieces.fail(problem).await;
-    }
-    written
-}
-
-async fn write(
-    blobs: &Blobs,
-    results: Vec<ResearchResult>,
-    sources: Vec<Source>,
-    pieces: &Pieces,
-) -> Result<Counts, Problem> {
-    let mut document = Document::new();
-    let mut text = String::with_capacity(2 * PIECE_BYTES);
-    let mut open_query = None;
-    for result in results {
-        if open_query.as_ref() != Some(&result.query) {
-            document
-                .open(Section::ResearchResults, &result.query, &mut text)
-                .map_err(Problem::internal)?;
-        }
-        let number = u64::try_from(result.source_no).map_err(Problem::internal)?;
-        document.answer(number, &result.url, &result.query, &mut text);
-        document.body(&result.answer, &mut text);
-        open_query = Some(result.query);
-        pieces.pass_on(&mut text).await?;
-    }
-    for source in sources {
-        document
-            .open(section(source.kind), &source.title, &mut text)
-            .map_err(Problem::internal)?;
-        let mut content = blobs.read(&source.blob, None).await?.stream;
-        while let Some(chunk) = content.try_next().await? {
-            document.body_bytes(&chunk, &mut text);
-            pieces.pass_on(&mut text).await?;
-        }
-    }
-    let counts = document.finish(&mut text);
-    pieces.send(text).await?;
-    Ok(counts)
-}
-
-fn section(kind: SourceKind) -> Section {
-    match kind {
-        SourceKind::ScrapedResearchUrl => Section::ScrapedSources,
-        SourceKind::GithubIngest => Section::CodeSources,
-        SourceKind::YoutubeTranscript => Section::VideoTranscripts,
-        SourceKind::ScrapedUrl => Section::AdditionalSources,
-        SourceKind::LocalFile => Section::LocalFiles,
-    }
-}
-
-/// The way to the bucket.
-struct Pieces(mpsc::Sender<Result<Bytes, BoxError>>);
-
-impl Pieces {
-    async fn pass_on(&self, text: &mut String) -> Result<(), Problem> {
-        if text.len() < PIECE_BYTES {
-            return Ok(());
-        }
-        let full = std::mem::replace(text, String::with_capacity(2 * PIECE_BYTES));
-        self.send(full).await
-    }
-
-    /// Fails when the upload has ended, which then says why itself.
-    async fn send(&self, text: String) -> Result<(), Problem> {
-        self.0
-            .send(Ok(Bytes::from(text)))
-            .await
-            .map_err(Problem::internal)
-    }
-
-    async fn fail(&self, problem: &Problem) {
-        // Nobody is left to be told when the upload has failed first.
-        drop(self.0.send(Err(problem.to_string().into())).await);
-    }
-}
-
 impl Answer {
-    fn new(download_url: String, counts: Counts, bytes: u64) -> Self {
+    fn new(download_url: String, counts: Counts, format: Format, bytes: u64) -> Self {
         let message = format!(
             "The research file is ready.\nDownload URL: {download_url}\n\
-             Open this URL in your browser to download the research.md file."
+             Open this URL in your browser to download the {} file.",
+            format.file_name()
         );
         Self {
             status: "success",
             download_url,
             counts,
+            format,
             bytes,
             message,
         }

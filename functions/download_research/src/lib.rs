@@ -43,7 +43,7 @@ async fn download(call: Call, blobs: Blobs) -> Result<Response, Problem> {
     let etag = format!("\"{}\"", file.id.simple());
     let mut response = Response::new(empty());
     let headers = response.headers_mut();
-    describe(headers, &etag);
+    describe(headers, &file, &etag);
     if none_match(call.headers(), &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
@@ -73,13 +73,17 @@ async fn download(call: Call, blobs: Blobs) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn describe(headers: &mut HeaderMap, etag: &str) {
+/// The file's own type and name: the one that was compiled last may be no Markdown.
+fn describe(headers: &mut HeaderMap, file: &BlobRef, etag: &str) {
+    let name = match file.content_type.split(';').next() {
+        Some("application/json") => "research.json",
+        Some("application/x-bibtex") => "research.bib",
+        _ => "research.md",
+    };
+    insert(headers, header::CONTENT_TYPE, &file.content_type);
+    let disposition = format!("attachment; filename=\"{name}\"");
+    insert(headers, header::CONTENT_DISPOSITION, &disposition);
     for (name, value) in [
-        (header::CONTENT_TYPE, "text/markdown; charset=utf-8"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"research.md\"",
-        ),
         (header::ACCEPT_RANGES, "bytes"),
         (header::CACHE_CONTROL, "private, no-cache"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

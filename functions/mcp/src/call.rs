@@ -169,7 +169,11 @@ pub(crate) fn succeeded(
     let article = arguments
         .get("article_guideline_id")
         .and_then(Value::as_str);
-    if let (true, Some(article)) = (tool == "create_research_file", article) {
+    let is_markdown = result
+        .structured_content
+        .as_ref()
+        .is_some_and(|it| it["format"] == "markdown");
+    if let (true, Some(article)) = (tool == "create_research_file" && is_markdown, article) {
         let link = Resource::new(resources::research_uri(article), "research.md")
             .with_mime_type("text/markdown");
         result.content.push(ContentBlock::resource_link(link));

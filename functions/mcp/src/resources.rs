@@ -311,7 +311,9 @@ async fn text(
     };
     drop(tenant);
     let text = whole(nova, &blob, &nova.app.download_url(id)).await?;
-    Ok(ResourceContents::text(text, uri).with_mime_type(MARKDOWN))
+    // All are Markdown but a document that was compiled as something else.
+    let kind = blob.content_type.split(';').next().unwrap_or(MARKDOWN);
+    Ok(ResourceContents::text(text, uri).with_mime_type(kind))
 }
 
 fn whole<'a>(

@@ -16,6 +16,7 @@
 //! - [`questions`]: what to ask next, without a language model, and what of its proposals can be asked.
 //! - [`ranking`]: which found sources are worth keeping, without a language model, and what of them it
 //!   is shown.
+//! - [`references`]: the sources of an article, as a list to cite from.
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
 
 pub mod coverage;
@@ -42,5 +43,6 @@ pub mod prompt;
 pub mod query;
 pub mod questions;
 pub mod ranking;
+pub mod references;
 mod text;
 pub mod url;

@@ -64,7 +64,9 @@ pub use jobs::{
 };
 pub use origins::{KnownSource, Origin};
 pub use provider_calls::{CallOutcome, CallUsage, CalledFor, ProviderCall, Spent};
-pub use research::{Added, AnsweredBefore, AnsweredQuery, FoundSource, ResearchResult};
+pub use research::{
+    Added, AnsweredBefore, AnsweredQuery, FoundReference, FoundSource, ResearchResult,
+};
 pub use schema::{Compatibility, REQUIRED_VERSION};
 pub use selection::ResearchSource;
 pub use sources::{NewSource, RecentFile, Source, SourceKind};

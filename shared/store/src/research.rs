@@ -70,6 +70,21 @@ pub struct ResearchResult {
     pub answer: String,
 }
 
+/// A numbered source of an article, for a list of references.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundReference {
+    /// The number that users see: `Source [n]`.
+    pub source_no: i64,
+    /// Its address.
+    pub url: String,
+    /// Its title; `None` = not told.
+    pub title: Option<String>,
+    /// When it was published or changed, as the provider wrote it.
+    pub published: Option<String>,
+    /// Whether it belongs into the document: it was kept, or none has been judged.
+    pub kept: bool,
+}
+
 impl Tenant {
     /// Keeps the answer to a question, the `position`th of a call, and gives the sources that are
     /// new the article's next numbers, without gaps however many do so at once. An answer of a
@@ -270,6 +285,26 @@ impl Tenant {
             .fetch_all(connection)
             .await?;
             Ok(results)
+        })
+    }
+
+    /// Every numbered source of an article, by number, and whether the document has it.
+    pub fn research_references(&mut self, article: ArticleId) -> Answer<'_, Vec<FoundReference>> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let references = sqlx::query_as!(
+                FoundReference,
+                r#"-- research: references
+                SELECT source_no, url, title, published,
+                       coalesce(selected, NOT bool_or(selected IS NOT NULL) OVER ()) AS "kept!"
+                  FROM research_sources WHERE article_id = $1 AND user_id = $2
+                 ORDER BY source_no"#,
+                article,
+                user,
+            )
+            .fetch_all(connection)
+            .await?;
+            Ok(references)
         })
     }
 }

@@ -58,6 +58,10 @@ pub struct Source {
     pub blob: BlobRef,
     /// What it calls itself, if that is known.
     pub page_title: Option<String>,
+    /// Who wrote it, if that is known.
+    pub author: Option<String>,
+    /// The day on which it was published, if that is known.
+    pub published: Option<Date>,
     /// When it was first kept.
     pub created_at: OffsetDateTime,
     /// When its text was replaced last.
@@ -266,7 +270,7 @@ impl Tenant {
             let rows = sqlx::query!(
                 r#"-- sources: of a document
                 SELECT s.id, s.kind::text AS "kind!: SourceKind", coalesce(s.url, s.filename) AS "title!", s.page_title,
-                       s.created_at, s.updated_at, s.fetched_at,
+                       s.author, s.published, s.created_at, s.updated_at, s.fetched_at,
                        b.id AS blob_id, b.bucket, b.object_name, b.content_type, b.size, b.crc32c, b.generation
                   FROM sources s JOIN blobs b ON b.user_id = s.user_id AND b.id = s.blob_id
                  WHERE s.article_id = $1 AND s.user_id = $2
@@ -292,6 +296,8 @@ impl Tenant {
                     title: row.title,
                     blob: blob.blob()?,
                     page_title: row.page_title,
+                    author: row.author,
+                    published: row.published,
                     created_at: row.created_at,
                     updated_at: row.updated_at,
                     fetched_at: row.fetched_at,

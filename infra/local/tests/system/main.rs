@@ -9,6 +9,7 @@ mod browser;
 mod cloud_sql;
 mod crash;
 mod demo;
+mod document;
 mod download;
 mod github;
 mod large_sources;

@@ -48,6 +48,8 @@ mod decoder;
 mod fence;
 mod guard;
 mod inline;
+#[cfg(feature = "json")]
+mod json;
 mod queries;
 mod section;
 mod summary;
@@ -61,6 +63,8 @@ use self::summary::one_line;
 
 pub use self::counts::Counts;
 pub use self::decoder::Decoder;
+#[cfg(feature = "json")]
+pub use self::json::Json;
 pub use self::queries::by_query;
 pub use self::section::Section;
 
@@ -81,6 +85,7 @@ pub struct Document {
     block: Option<Block>,
     decoder: Decoder,
     counts: Counts,
+    none_passed: bool,
 }
 
 /// The block that is open.
@@ -95,6 +100,12 @@ impl Document {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sources were found and judged, and none of them is kept: an empty section of research
+    /// results says so, since it is not the same as that nothing was looked for.
+    pub fn none_passed_selection(&mut self) {
+        self.none_passed = true;
     }
 
     /// Opens a block with the given title, in the section or one that follows; closes the block
@@ -181,12 +192,21 @@ impl Document {
     pub fn finish(mut self, out: &mut String) -> Counts {
         self.close(out);
         self.advance(Section::AdditionalSources, out);
-        if *self.counts.of(Section::AdditionalSources) == 0
-            && self.section == Some(Section::AdditionalSources)
-        {
-            out.push_str(Section::AdditionalSources.when_empty());
+        if self.section == Some(Section::AdditionalSources) {
+            self.when_empty(Section::AdditionalSources, out);
         }
         self.counts
+    }
+
+    /// What a section says that has no block.
+    fn when_empty(&mut self, section: Section, out: &mut String) {
+        if *self.counts.of(section) > 0 {
+            return;
+        }
+        out.push_str(section.when_empty());
+        if section == Section::ResearchResults && self.none_passed {
+            out.push_str("\n_No source passed selection._\n");
+        }
     }
 
     /// Ends the text that came in bytes.
@@ -205,8 +225,8 @@ impl Document {
             if self.section >= Some(next) {
                 continue;
             }
-            if let Some(before) = self.section.filter(|it| *self.counts.of(*it) == 0) {
-                out.push_str(before.when_empty());
+            if let Some(before) = self.section {
+                self.when_empty(before, out);
             }
             let _ = write!(out, "\n\n## {}\n\n", next.heading());
             self.section = Some(next);

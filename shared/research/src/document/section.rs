@@ -39,6 +39,19 @@ impl Section {
         }
     }
 
+    /// The field in JSON.
+    #[cfg(feature = "json")]
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::ResearchResults => "research_results",
+            Self::ScrapedSources => "scraped_sources",
+            Self::CodeSources => "code_sources",
+            Self::VideoTranscripts => "youtube_transcripts",
+            Self::AdditionalSources => "additional_sources",
+            Self::LocalFiles => "local_files",
+        }
+    }
+
     /// What stands in the section when it has no block.
     pub(super) const fn when_empty(self) -> &'static str {
         match self {
