@@ -19,7 +19,7 @@ use nova_research::{
     outline::Outline,
     questions::sentence,
     ranking::{Candidate, Choice, choose, most_diverse, shown},
-    url::{Kind, SourceUrl},
+    url::{Kind, Reach, SourceUrl},
 };
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
@@ -168,7 +168,7 @@ fn kept(sources: &[ResearchSource]) -> impl Iterator<Item = &ResearchSource> {
 fn stored(sources: &[Source]) -> HashSet<String> {
     let pages = sources.iter().filter(|it| it.kind != SourceKind::LocalFile);
     pages
-        .filter_map(|source| SourceUrl::parse(&source.title).ok())
+        .filter_map(|source| SourceUrl::parse_within(&source.title, Reach::OwnNetwork).ok())
         .map(|url| identity(&url))
         .collect()
 }
@@ -248,7 +248,8 @@ fn in_order(said: Said, ranked: &[Choice]) -> Vec<Choice> {
 fn candidates(sources: &[ResearchSource], mut taken: HashSet<String>) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for source in kept(sources) {
-        let Ok(url) = SourceUrl::parse(&source.url) else {
+        // How far this deployment reaches was asked when it was found, and is asked by who reads it.
+        let Ok(url) = SourceUrl::parse_within(&source.url, Reach::OwnNetwork) else {
             continue;
         };
         if url.kind() != Kind::Youtube && taken.insert(identity(&url)) {

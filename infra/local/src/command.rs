@@ -164,7 +164,7 @@ fn demonstrate(environment: &Environment, folder: &std::path::Path) -> Result<()
     let demo = Box::pin(demo::run(folder, &|text| say(text)));
     let ran = runtime.block_on(demo);
     runtime.shutdown_timeout(Duration::from_secs(1));
-    ran.map(drop)
+    ran
 }
 
 async fn serve_until_stopped(

@@ -22,7 +22,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::identity::identity;
-use crate::url::{Refusal, SourceUrl};
+use crate::url::{Reach, Refusal, SourceUrl};
 
 /// Sources of one question; what comes after is of no use to anybody.
 pub const MAX_SOURCES: usize = 20;
@@ -133,12 +133,18 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Sifts what was found.
+    /// Sifts what was found on the public web.
     pub fn of(hits: impl IntoIterator<Item = Hit>) -> Self {
+        Self::within(Reach::Public, hits)
+    }
+
+    /// Sifts what was found as far as the reader reaches: a search engine of one's own knows pages
+    /// of one's own network.
+    pub fn within(reach: Reach, hits: impl IntoIterator<Item = Hit>) -> Self {
         let mut found = Self::default();
         let mut places = HashMap::new();
         for hit in hits {
-            if let Err(reason) = found.take(hit, &mut places) {
+            if let Err(reason) = found.take(hit, reach, &mut places) {
                 found.leave_out(reason, 1);
             }
         }
@@ -152,8 +158,13 @@ impl Findings {
         }
     }
 
-    fn take(&mut self, hit: Hit, places: &mut HashMap<String, usize>) -> Result<(), LeftOut> {
-        let url = SourceUrl::parse(hit.url.trim())?;
+    fn take(
+        &mut self,
+        hit: Hit,
+        reach: Reach,
+        places: &mut HashMap<String, usize>,
+    ) -> Result<(), LeftOut> {
+        let url = SourceUrl::parse_within(hit.url.trim(), reach)?;
         let passage = passage(&hit.passage).ok_or(LeftOut::NoPassage)?;
         let identity = identity(&url);
         let known = places.get(&identity);

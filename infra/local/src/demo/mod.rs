@@ -1,5 +1,5 @@
-//! `make demo`: the workflow as far as it is built, on a machine without keys, and what came of each
-//! step.
+//! `make demo`: the workflow on a machine without keys, and what came of each step; once with a
+//! search provider and a language model, and once with neither a model nor anybody who is paid.
 //!
 //! A system of its own with a database that is thrown away, and [stand-ins](providers) for the
 //! providers, which speak their protocols and write down what they were paid for. Nothing of it is
@@ -8,11 +8,7 @@
 mod client;
 mod providers;
 
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{fmt::Write as _, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result};
 use nova_testkit::{
@@ -21,31 +17,47 @@ use nova_testkit::{
 };
 use serde_json::{Value, json};
 
-use self::{client::Client, providers::Providers};
+use self::{
+    client::Client,
+    providers::{Providers, World},
+};
 use crate::{
     database::migrated,
     local::{Local, Parts},
 };
 
-/// The steps of the workflow after the upload, in their order, with the arguments that they need
-/// beside the article.
-const STEPS: &[(&str, &str)] = &[
-    ("extract_guidelines_urls", "{}"),
-    ("scrape_and_clean_other_urls", "{}"),
-    ("process_github_urls", "{}"),
-    ("generate_next_queries", "{\"n_queries\": 3}"),
-    ("create_research_file", "{}"),
+/// What a guideline names is read first.
+const BEFORE: &[&str] = &[
+    "extract_guidelines_urls",
+    "scrape_and_clean_other_urls",
+    "process_github_urls",
+];
+const ROUNDS: usize = 3;
+const QUESTIONS_OF_A_ROUND: usize = 3;
+/// Then what was found is sifted and bound.
+const AFTER: &[&str] = &[
+    "select_research_sources_to_keep",
+    "select_research_sources_to_scrape",
+    "scrape_research_urls",
+    "create_research_file",
 ];
 
-/// Runs it, tells of each step by `say`, and gives the path of the document.
+/// Runs it both ways, and tells of each step by `say`.
 ///
 /// # Errors
 ///
 /// When a step fails.
-pub(crate) async fn run(folder: &Path, say: &(dyn Fn(&str) + Send + Sync)) -> Result<PathBuf> {
+pub(crate) async fn run(folder: &Path, say: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    say("With stand-ins of Perplexity and of Google's models");
+    run_one(World::Paid, folder, say).await?;
+    say("\nWith a stand-in of one's own SearXNG, and LLM_PROVIDER=none");
+    run_one(World::Free, &folder.join("free"), say).await
+}
+
+async fn run_one(world: World, folder: &Path, say: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
     let begun = Instant::now();
     say("starting PostgreSQL, the functions and stand-ins for the providers");
-    let providers = Providers::start().await?;
+    let providers = Providers::start(world).await?;
     let database = Postgres::shared().await.database("demo", migrated).await;
     let local = Local::start(Parts {
         database_url: database.url.clone(),
@@ -62,12 +74,26 @@ pub(crate) async fn run(folder: &Path, say: &(dyn Fn(&str) + Send + Sync)) -> Re
     let uploaded = alice.upload(&providers.guideline()).await?;
     let article = uploaded["article_id"].as_str().unwrap_or_default();
     say(&format!("\nThe guideline is uploaded: article {article}\n"));
-    for (tool, arguments) in STEPS {
-        let mut arguments: Value = serde_json::from_str(arguments)?;
+    let step = async |tool: &str, mut arguments: Value| {
         arguments["article_guideline_id"] = json!(article);
         let step = Instant::now();
-        let answer = alice.call(tool, &arguments).await.context(*tool)?;
+        let answer = alice.call(tool, &arguments).await;
+        let answer = answer.with_context(|| tool.to_owned())?;
         say(&told(tool, step, &answer));
+        anyhow::Ok(answer)
+    };
+    for tool in BEFORE {
+        step(tool, json!({})).await?;
+    }
+    for _round in 0..ROUNDS {
+        let count = json!({ "n_queries": QUESTIONS_OF_A_ROUND });
+        let proposed = step("generate_next_queries", count).await?;
+        let pairs = proposed["queries"].as_array().into_iter().flatten();
+        let questions: Vec<&Value> = pairs.map(|pair| &pair[0]).collect();
+        step("run_perplexity_research", json!({ "queries": questions })).await?;
+    }
+    for tool in AFTER {
+        step(tool, json!({})).await?;
     }
     let document = alice.download(article).await?;
     let path = folder.join("research.md");
@@ -84,7 +110,7 @@ pub(crate) async fn run(folder: &Path, say: &(dyn Fn(&str) + Send + Sync)) -> Re
         path.display()
     ));
     local.stop().await;
-    Ok(path)
+    Ok(())
 }
 
 /// One step, in a line and what there is to add.

@@ -25,6 +25,7 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
         &app.config().providers.search,
         &app.config().providers.models,
     );
+    let reach = app.config().fetch.reach();
     let api = |provider, setting, endpoint: &Endpoint| {
         let credentials = match &endpoint.key {
             Some(key) => Credentials::Bearer(key.clone()),
@@ -40,11 +41,8 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
     };
     let perplexity = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.perplexity.as_ref()?;
-        Some(Arc::new(Perplexity(api(
-            "Perplexity",
-            "PPLX_API_KEY",
-            endpoint,
-        ))))
+        let api = api("Perplexity", "PPLX_API_KEY", endpoint);
+        Some(Arc::new(Perplexity(api, reach)))
     };
     let sonar = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.perplexity.as_ref()?;
@@ -55,11 +53,13 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
     };
     let tavily = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.tavily.as_ref()?;
-        Some(Arc::new(Tavily(api("Tavily", "TAVILY_API_KEY", endpoint))))
+        let api = api("Tavily", "TAVILY_API_KEY", endpoint);
+        Some(Arc::new(Tavily(api, reach)))
     };
     let searxng = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.searxng.as_ref()?;
-        Some(Arc::new(SearXng(api("SearXNG", "its limiter", endpoint))))
+        let api = api("SearXNG", "its limiter", endpoint);
+        Some(Arc::new(SearXng(api, reach)))
     };
     let grounding = |asked: Option<GoogleModels>, base_url: &Url| -> Option<Arc<dyn Search>> {
         Some(Arc::new(Grounding {

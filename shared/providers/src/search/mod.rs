@@ -28,6 +28,7 @@ mod tavily;
 use futures_util::future::BoxFuture;
 use nova_research::findings::{Findings, Hit};
 use nova_research::query::Query;
+use nova_research::url::Reach;
 use nova_runtime::receipts::Receipts;
 use serde_json::Value;
 
@@ -66,11 +67,12 @@ struct Fields {
 impl Fields {
     /// The sources of a list of results. A result that is not what it should be is left out, and
     /// takes no other with it.
-    fn sources(&self, api: &Api, results: &Value) -> Result<Findings, ProviderError> {
+    fn sources(&self, api: &Api, reach: Reach, results: &Value) -> Result<Findings, ProviderError> {
         let results = results
             .as_array()
             .ok_or_else(|| api.unusable("it has no list of results"))?;
-        Ok(Findings::of(results.iter().map(|it| self.hit(it))))
+        let hits = results.iter().map(|it| self.hit(it));
+        Ok(Findings::within(reach, hits))
     }
 
     fn hit(&self, result: &Value) -> Hit {

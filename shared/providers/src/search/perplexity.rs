@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use nova_research::query::Query;
+use nova_research::url::Reach;
 use nova_runtime::receipts::{CallUsage, Receipts};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ const RESULTS: u32 = 10;
 /// Of each page; about three thousand characters.
 const TOKENS_OF_A_PAGE: u32 = 1024;
 
-pub(super) struct Perplexity(pub(super) Api);
+pub(super) struct Perplexity(pub(super) Api, pub(super) Reach);
 
 impl Search for Perplexity {
     fn provider(&self) -> &'static str {
@@ -38,7 +39,7 @@ impl Search for Perplexity {
                 .0
                 .call::<Value>("search", &body, None, receipts)
                 .await?;
-            let findings = FIELDS.sources(&self.0, &answer["results"]);
+            let findings = FIELDS.sources(&self.0, self.1, &answer["results"]);
             call.end(ProviderError::outcome_of(&findings), CallUsage::default());
             Ok(Answered {
                 findings: findings?,

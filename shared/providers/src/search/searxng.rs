@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, StatusCode, header};
-use nova_research::{findings::Findings, query::Query};
+use nova_research::{findings::Findings, query::Query, url::Reach};
 use nova_runtime::receipts::{CallUsage, Receipts};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ const FIELDS: Fields = Fields {
     dates: &["publishedDate"],
 };
 
-pub(super) struct SearXng(pub(super) Api);
+pub(super) struct SearXng(pub(super) Api, pub(super) Reach);
 
 impl Search for SearXng {
     fn provider(&self) -> &'static str {
@@ -55,7 +55,7 @@ impl SearXng {
             .await
             .map_err(|error| self.told(error))?;
         let answer: Value = self.0.json(&response)?;
-        let findings = FIELDS.sources(&self.0, &answer["results"])?;
+        let findings = FIELDS.sources(&self.0, self.1, &answer["results"])?;
         // Nothing found, because nobody was there to look: the engines block whoever asks often.
         let silent = answer["unresponsive_engines"].as_array();
         if answer["results"] == Value::Array(Vec::new())

@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use nova_research::query::Query;
+use nova_research::url::Reach;
 use nova_runtime::receipts::{CallUsage, Receipts};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ const RESULTS: u32 = 10;
 /// Passages of a page that fit the question, of some 800 characters each.
 const PASSAGES: u32 = 3;
 
-pub(super) struct Tavily(pub(super) Api);
+pub(super) struct Tavily(pub(super) Api, pub(super) Reach);
 
 impl Search for Tavily {
     fn provider(&self) -> &'static str {
@@ -40,7 +41,7 @@ impl Search for Tavily {
                 .call::<Value>("search", &body, None, receipts)
                 .await
                 .map_err(spent)?;
-            let findings = FIELDS.sources(&self.0, &answer["results"]);
+            let findings = FIELDS.sources(&self.0, self.1, &answer["results"]);
             let usage = CallUsage {
                 credits: answer["usage"]["credits"].as_u64(),
                 ..CallUsage::default()
