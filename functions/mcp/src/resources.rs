@@ -222,15 +222,22 @@ pub(crate) async fn complete(
 
 async fn status(nova: &Nova) -> Value {
     let config = nova.app.config();
+    let providers = &config.providers;
     let database = nova.app.require_schema().await;
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "schema_required": REQUIRED_VERSION,
         "database": if database.is_ok() { "ready" } else { "unavailable" },
         "providers": {
-            "firecrawl": config.providers.firecrawl.is_some(),
-            "github_token": config.providers.github.key.is_some(),
-            "gemini": config.providers.gemini.key.is_some(),
+            "firecrawl": providers.firecrawl.is_some(),
+            "github_token": providers.github.key.is_some(),
+            "gemini": providers.gemini.key.is_some(),
+            // A project alone is set for other reasons, too.
+            "vertex": providers.models.vertex.is_some() && providers.models.vertex_is_wanted,
+            "openai": providers.openai.is_some(),
+            "perplexity": providers.search.perplexity.is_some(),
+            "tavily": providers.search.tavily.is_some(),
+            "searxng": providers.search.searxng.is_some(),
         },
         "monthly_tool_call_limit": config.monthly_tool_call_limit,
     })

@@ -1,6 +1,16 @@
 //! Agents: the protocol in both its eras at one address, over the same rows as the HTTP interface.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use http::{Method, StatusCode};
+use nova_testkit::{
+    Gate,
+    providers::{
+        Effect, Fault,
+        firecrawl::{self, Firecrawl},
+    },
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -30,6 +40,7 @@ impl<'a> Agent<'a> {
         let mut params = params;
         let bearer = format!("Bearer {}", self.token);
         let name = params["name"].as_str().or(params["uri"].as_str());
+        let name = name.or(params["taskId"].as_str());
         let name = name.unwrap_or_default().to_owned();
         let mut all = vec![
             ("authorization", bearer.as_str()),
@@ -42,10 +53,16 @@ impl<'a> Agent<'a> {
             if !name.is_empty() {
                 all.push(("mcp-name", &name));
             }
+            // Who asks for tasks can follow them; who calls a tool here waits for it.
+            let capabilities = if method.starts_with("tasks/") {
+                json!({"extensions": {"io.modelcontextprotocol/tasks": {}}})
+            } else {
+                json!({})
+            };
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": MODERN,
                 "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientCapabilities": capabilities,
             });
         }
         all.extend_from_slice(headers);
@@ -268,6 +285,9 @@ async fn the_status_tells_nothing_of_the_environment() {
     let settings = [
         ("GOOGLE_API_KEY", "AIza-secret"),
         ("GITHUB_TOKEN", "ghp_secret"),
+        ("PPLX_API_KEY", "pplx-secret"),
+        ("FIRECRAWL_API_KEY", "fc-secret"),
+        ("OPENAI_BASE_URL", "http://models.secret.example/v1"),
     ];
     let system = System::start_with(&settings, false).await;
     let alice = Agent::new(&system, "alice", MODERN);
@@ -275,9 +295,69 @@ async fn the_status_tells_nothing_of_the_environment() {
         .ask("resources/read", json!({"uri": "system://status"}))
         .await;
     let text = status["contents"][0]["text"].as_str().unwrap();
-    assert!(text.contains("\"gemini\": true"), "{text}");
+    let told: Value = serde_json::from_str(text).unwrap();
+    let set_up = json!({
+        "firecrawl": true, "gemini": true, "github_token": true, "openai": true,
+        "perplexity": true, "searxng": false, "tavily": false, "vertex": false,
+    });
+    assert_eq!(told["providers"], set_up);
     for word in ["secret", "postgres", "DATABASE", "PATH", "/"] {
         assert!(!text.contains(word), "{word}: {text}");
     }
     assert_eq!(status["cacheScope"], "private", "{status}");
+}
+
+/// The provider holds its answer until all ten wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_identical_calls_at_once_are_one_job_that_is_paid_once() {
+    let firecrawl = Firecrawl::start().await.unwrap();
+    let gate = Gate::new();
+    firecrawl.inject(Fault::new(Effect::Hold(gate.clone())));
+    let settings = [
+        ("NOVA_ALLOW_PRIVATE_URLS", "true"),
+        ("FIRECRAWL_BASE_URL", firecrawl.url()),
+        ("FIRECRAWL_API_KEY", firecrawl::KEY),
+    ];
+    let system = System::start_with(&settings, false).await;
+    let article = system
+        .upload("alice", "# One\n\nhttp://127.0.0.1:9/page\n")
+        .await;
+    system
+        .tool("alice", "extract_guidelines_urls", article)
+        .await;
+    let agents: Vec<Agent<'_>> = (0..10)
+        .map(|_| Agent::new(&system, "alice", MODERN))
+        .collect();
+    let arguments = json!({"article_guideline_id": article});
+    let call = |agent| Agent::call(agent, "scrape_and_clean_other_urls", arguments.clone());
+    let used = async || system.get("alice", "/usage").await.json()["used"].clone();
+    let before = used().await.as_u64().unwrap();
+    let open = async {
+        while gate.held() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let jobs: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM jobs WHERE state = 'running'")
+            .fetch_all(&system.database.pool())
+            .await
+            .unwrap();
+        // As long as it lasts, and later, it is nothing to anybody else.
+        let bob = Agent::new(&system, "bob", MODERN);
+        for id in [jobs[0], Uuid::nil()] {
+            for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+                let params = json!({"taskId": id, "inputResponses": {}});
+                let refused = bob.refusal(method, params).await;
+                assert_eq!(refused["code"], -32602, "{method}: {refused}");
+                assert_eq!(refused["message"], "There is no task with this id.");
+            }
+        }
+        gate.open();
+        jobs.len()
+    };
+    let (results, jobs) = tokio::join!(join_all(agents.iter().map(call)), open);
+    for result in results {
+        assert_eq!(result["isError"], false, "{result}");
+        assert_eq!(result["structuredContent"]["urls_processed"], 1, "{result}");
+    }
+    assert_eq!((jobs, firecrawl.ledger().len()), (1, 1));
+    assert_eq!(used().await, before + 1, "and charged once");
 }
