@@ -9,7 +9,7 @@ use std::{
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     net::{TcpListener, TcpStream},
     process::Command,
 };
@@ -53,7 +53,7 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// Runs a client that knows Alice so; what it prints. Where it asks her to sign in, she does.
-async fn run(system: &System, mut client: Command, by: By) -> Value {
+async fn run(system: &System, mut client: Command, by: By) -> String {
     match by {
         By::Token => client.env("TOKEN", system.token("alice")),
         By::Registration => client.env_remove("CLIENT_ID"),
@@ -66,34 +66,41 @@ async fn run(system: &System, mut client: Command, by: By) -> Value {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     let mut child = client.spawn().unwrap();
-    let mut printed = String::new();
-    let mut output = child.stdout.take().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let page = format!("{}/oidc/authorize?", system.local.url);
-    let (mut complaints, mut signed_in) = (String::new(), false);
+    let (output, complaints) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let ended = async {
-        let read = output.read_to_string(&mut printed);
-        let watch = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                if let Some(address) = line.split(' ').find(|word| word.starts_with(&page)) {
-                    sign_in(system, address, by).await;
-                    signed_in = true;
-                }
-                complaints += &line;
-                complaints += "\n";
-            }
-        };
-        let (read, ()) = tokio::join!(read, watch);
-        read.unwrap();
-        child.wait().await.unwrap()
+        let told = tokio::join!(
+            watch(system, output, by),
+            watch(system, complaints, by),
+            child.wait()
+        );
+        (told.0, told.1, told.2.unwrap())
     };
     let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
-    assert!(
-        ended.is_ok_and(|status| status.success()),
-        "{by:?}: {complaints}"
-    );
+    let ((printed, visits), (complaints, more_visits), status) = ended.expect("within a minute");
+    assert!(status.success(), "{by:?}: {printed}{complaints}");
+    let signed_in = visits + more_visits > 0;
     assert_eq!(signed_in, !matches!(by, By::Token), "{complaints}");
-    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+    printed
+}
+
+/// Reads what a client prints, and signs in as often as it asks for it.
+async fn watch(system: &System, from: impl AsyncRead + Unpin, by: By) -> (String, usize) {
+    let page = format!("{}/oidc/authorize?", system.local.url);
+    let (mut printed, mut visits) = (String::new(), 0);
+    let mut lines = BufReader::new(from).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some(address) = line.split(' ').find(|word| word.starts_with(&page)) {
+            sign_in(system, address, by).await;
+            visits += 1;
+        }
+        printed += &line;
+        printed += "\n";
+    }
+    (printed, visits)
+}
+
+fn json(printed: &str) -> Value {
+    serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
 }
 
 /// What Alice does in her browser.
@@ -150,7 +157,7 @@ async fn the_clients_of_python_run_the_workflow() {
     ] {
         let mut client = Command::new(tool("mcp-python-client/bin/python"));
         client.arg(script(name)).args([url.as_str(), mode]);
-        let told = run(&system, client, by).await;
+        let told = json(&run(&system, client, by).await);
         assert_eq!(told, read(), "{name} {mode} {by:?}");
     }
     let articles = system.get("alice", "/articles").await.json();
@@ -170,7 +177,7 @@ async fn the_official_client_of_typescript_runs_the_workflow() {
                 .arg(script("typescript.mjs"))
                 .args([url.as_str(), mode])
                 .arg(tool(package).canonicalize().unwrap());
-            let told = run(&system, client, by).await;
+            let told = json(&run(&system, client, by).await);
             assert_eq!(told, read(), "{mode} {by:?}");
         }
     }
@@ -212,19 +219,31 @@ async fn inspector_lists_and_calls_and_finds_no_fault_with_the_schemas() {
                 }
                 client
             };
-            let listed = run(
-                &system,
-                inspector(&["--method", "tools/list", "--strict"]),
-                by,
-            )
-            .await;
+            let list = inspector(&["--method", "tools/list", "--strict"]);
+            let listed = json(&run(&system, list, by).await);
             let tools = listed["result"]["tools"].as_array().unwrap();
             assert_eq!(tools.len(), 15, "{listed}");
             // Signed in once is signed in.
             let again = ["--method", "tools/call", "--tool-name", "get_usage"];
-            let called = run(&system, inspector(&again), By::Token).await;
+            let called = json(&run(&system, inspector(&again), By::Token).await);
             let used = &called["result"]["structuredContent"]["used"];
             assert_eq!(*used, 0, "{called}");
         }
     }
+}
+
+/// The suite's other half: what a client may expect of who signs its tokens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_issuer_conforms_as_an_authorization_server() {
+    let system = System::start().await;
+    let suite = "mcp-conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js";
+    let mut client = Command::new(tool("node/bin/node"));
+    client
+        .arg(tool(suite))
+        .args(["authorization", "--client-id", "nova"])
+        .args(["--url", system.local.issuer.url()])
+        .args(["--resource", &format!("{}/mcp", system.local.url)])
+        .args(["--port", &free_port().await.to_string()]);
+    let told = run(&system, client, By::Registration).await;
+    assert!(told.contains("Total: 3 passed, 0 failed"), "{told}");
 }

@@ -57,6 +57,7 @@ async def main(url: str, mode: str) -> None:
     http = httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {token}"} if token else {},
         auth=None if token else await signing_in(url),
+        timeout=60,  # for machines that are busy
     )
     async with Client(streamable_http_client(url, http_client=http), mode=mode) as nova:
 

@@ -24,7 +24,11 @@ class Visit:
         return await self.came.get()
 
     async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        target = (await reader.readline()).split()[1].decode()
+        line = await reader.readline()
+        if not line:  # somebody looked whether the door is open
+            writer.close()
+            return
+        target = line.split()[1].decode()
         while (await reader.readline()).strip():
             pass
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nDone")
