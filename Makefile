@@ -83,7 +83,7 @@ test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp
 check: check-format check-lints check-docs check-sql check-spelling check-dependencies ## Run every static check
 	@echo 'make check: all clean'
 
-check-infra: check-terraform check-scripts check-dockerfile ## Check what deploys: Terraform, scripts, the image; offline
+check-infra: check-terraform check-scripts check-dockerfile check-workflows ## Check what deploys: Terraform, scripts, the image; offline
 	@echo 'make check-infra: all clean'
 
 fmt: ## Format the code
@@ -143,6 +143,9 @@ check-scripts: shellcheck ## shellcheck
 check-dockerfile: check-infra-tools ## hadolint
 	$(TARGET)/tools/check-infra/bin/hadolint infra/image/Dockerfile
 
+check-workflows: check-infra-tools ## zizmor: GitHub's workflows
+	$(TARGET)/tools/check-infra/bin/zizmor --offline --no-progress --quiet --persona=auditor .github
+
 # Prerequisites; they install what is missing where that is allowed, and say what to do where not.
 
 postgres:
@@ -189,6 +192,6 @@ help:
 
 .PHONY: image smoke plan deploy canary promote rollback destroy logs run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
-	check-dockerfile buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
+	check-dockerfile check-workflows buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
 	tools help
