@@ -117,7 +117,7 @@ async fn a_private_repository_is_read_with_a_token_that_stays_with_the_interface
     );
     let error = failure(&client(&at, Some("old")), URL).await;
     assert!(
-        matches!(Failure::from(error), Failure::Job(_)),
+        matches!(Failure::from(error), Failure::Settings(_)),
         "the token is wrong for all"
     );
 }
