@@ -31,6 +31,7 @@ mod client;
 mod error;
 mod incoming;
 mod metadata;
+mod patient;
 mod problem;
 mod read;
 mod recent;

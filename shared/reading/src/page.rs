@@ -1,8 +1,6 @@
 //! One page: read, and kept.
 
-use std::time::Duration;
-
-use nova_blobs::{Blobs, Upload, whole};
+use nova_blobs::Blobs;
 use nova_providers::scrape::{KnownPage, PageRequest, Scraped, ScrapedPage, Scraper};
 use nova_research::url::Kind;
 use nova_runtime::{
@@ -11,9 +9,8 @@ use nova_runtime::{
     jobs::{Failure, Work},
     receipts::Receipts,
 };
-use nova_store::{CommittedBlob, JobItem, KnownSource, NewSource, Origin, Purpose, Tenant, UserId};
+use nova_store::{CommittedBlob, JobItem, KnownSource, NewSource, Origin, Purpose, Tenant};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
@@ -81,8 +78,9 @@ pub(crate) async fn read<L: PageList>(
         return Ok(Outcome::Unchanged);
     }
     let credits = page.credits;
+    let written = blobs.write_paid(&work.user, Purpose::Scraped, markdown);
     Ok(Outcome::Read {
-        blob: write(blobs, &work.user, markdown).await?,
+        blob: written.await.map_err(|error| Failure::Job(error.into()))?,
         origin: Box::new(origin(page)),
         credits,
         dropped,
@@ -120,31 +118,6 @@ fn origin(page: ScrapedPage) -> Origin {
         revision: None,
         provider: Some(page.provider.to_owned()),
         cost: (page.credits > 0).then(|| json!({"credits": page.credits})),
-    }
-}
-
-/// How often the bucket is tried, a while each: what was paid for would be lost.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_secs(5);
-
-/// Writes a text to the bucket.
-async fn write(blobs: &Blobs, user: &UserId, text: String) -> Result<CommittedBlob, Failure> {
-    let size = text.len() as u64;
-    let mut upload = Upload::new(Purpose::Scraped, "text/markdown; charset=utf-8");
-    upload.declared_size = Some(size);
-    let mut tries = 1;
-    loop {
-        // The same upload again finds what the one before has done.
-        let body = whole(text.clone());
-        match blobs.write(user, upload.clone(), body, size).await {
-            Ok(written) => return Ok(written),
-            Err(error) if error.is_retryable() && tries < TRIES => {
-                tracing::warn!(%error, "what was read is not in the bucket yet");
-                sleep(PAUSE).await;
-                tries += 1;
-            }
-            Err(error) => return Err(Failure::Job(error.into())),
-        }
     }
 }
 
