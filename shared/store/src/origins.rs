@@ -5,8 +5,9 @@ use sqlx::types::Json;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::blobs::Columns;
 use crate::tenant::watch;
-use crate::{Answer, ArticleId, SourceKind, Tenant};
+use crate::{Answer, ArticleId, BlobRef, SourceKind, Tenant};
 
 /// Where a source comes from, as far as that is known. `Origin::default()` for what was uploaded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,8 +43,8 @@ pub struct KnownSource {
     pub origin: Origin,
     /// When its origin was last asked for it.
     pub fetched_at: Option<OffsetDateTime>,
-    /// Bytes of its text.
-    pub size: u64,
+    /// Its text.
+    pub blob: BlobRef,
     /// SHA-256 of its text: another fetch that gives the same need not be kept.
     pub sha256: Option<[u8; 32]>,
 }
@@ -61,7 +62,8 @@ impl Tenant {
             let row = sqlx::query!(
                 r#"-- sources: known
                 SELECT s.id, s.page_title, s.author, s.published, s.language, s.final_url, s.etag, s.last_modified,
-                       s.revision, s.provider, s.cost AS "cost: Json<Value>", s.fetched_at, b.size AS "size!", b.sha256
+                       s.revision, s.provider, s.cost AS "cost: Json<Value>", s.fetched_at,
+                       b.id AS blob_id, b.bucket, b.object_name, b.content_type, b.size, b.crc32c, b.generation, b.sha256
                   FROM sources s JOIN blobs b ON b.user_id = s.user_id AND b.id = s.blob_id
                  WHERE s.article_id = $1 AND s.user_id = $2 AND s.kind = $3::text::source_kind AND s.source_key = $4"#,
                 article,
@@ -71,7 +73,21 @@ impl Tenant {
             )
             .fetch_optional(connection)
             .await?;
-            Ok(row.map(|row| KnownSource {
+            let Some(row) = row else { return Ok(None) };
+            let blob = Columns {
+                id: Some(row.blob_id),
+                bucket: Some(row.bucket),
+                object_name: Some(row.object_name),
+                content_type: Some(row.content_type),
+                size: row.size,
+                crc32c: row.crc32c,
+                generation: row.generation,
+            };
+            // The text of a source is a committed blob: a trigger sees to it.
+            let Some(blob) = blob.blob() else {
+                return Ok(None);
+            };
+            Ok(Some(KnownSource {
                 id: row.id,
                 origin: Origin {
                     title: row.page_title,
@@ -86,7 +102,7 @@ impl Tenant {
                     cost: row.cost.map(|cost| cost.0),
                 },
                 fetched_at: row.fetched_at,
-                size: row.size.try_into().unwrap_or_default(),
+                blob,
                 sha256: row.sha256.and_then(|sha256| sha256.try_into().ok()),
             }))
         })
