@@ -17,6 +17,7 @@ pub mod llm;
 #[cfg(feature = "pages")]
 pub mod scrape;
 pub mod search;
+pub mod video;
 
 pub use self::{
     api::{Api, Credentials},

@@ -17,6 +17,7 @@
 //! - [`ranking`]: which found sources are worth keeping, without a language model, and what of them it
 //!   is shown.
 //! - [`references`]: the sources of an article, as a list to cite from.
+//! - [`transcript`]: what is said in videos, part after part.
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
 
 pub mod coverage;
@@ -45,4 +46,5 @@ pub mod questions;
 pub mod ranking;
 pub mod references;
 mod text;
+pub mod transcript;
 pub mod url;

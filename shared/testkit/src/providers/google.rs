@@ -5,9 +5,14 @@
 //! otherwise for prompts that mention something. What is not part of the protocol is refused, as Google
 //! does: unknown fields, labels or `audioTimestamp` without Vertex, a schema together with a search.
 //!
-//! What is paid for is the first line of the prompt; its unit is the token.
+//! What is paid for is the first line of the prompt, or a part of a video by its id and the seconds
+//! of its beginning and end: `dQw4w9WgXcQ 0s-1800s`. The unit is the token.
+//!
+//! Videos are watched by their URL on YouTube, as far as they are [there](Google::put_video): what is
+//! said in one is a sentence every half minute, with its timestamp.
 
 mod request;
+mod video;
 
 use std::{
     collections::HashMap,
@@ -80,7 +85,11 @@ pub struct Google {
     stand_in: StandIn,
     replies: Arc<Replies>,
     redirects: Arc<Redirects>,
+    videos: Arc<Videos>,
 }
+
+/// Public videos and their length in seconds.
+type Videos = Mutex<HashMap<String, u64>>;
 
 /// Where the redirects of grounding lead.
 type Redirects = Mutex<HashMap<String, String>>;
@@ -97,15 +106,18 @@ impl Google {
     pub async fn start() -> io::Result<Self> {
         let replies = Arc::<Replies>::default();
         let redirects = Arc::<Redirects>::default();
+        let videos = Arc::<Videos>::default();
         let (known, ways) = (Arc::clone(&replies), Arc::clone(&redirects));
+        let public = Arc::clone(&videos);
         let stand_in = StandIn::start(move |received| match received.method {
             Method::GET => redirect(received, &ways),
-            _ => answer(received, &known),
+            _ => answer(received, &known, &public),
         });
         Ok(Self {
             stand_in: stand_in.await?,
             replies,
             redirects,
+            videos,
         })
     }
 
@@ -118,6 +130,12 @@ impl Google {
         let path = format!("/grounding-api-redirect/{}", redirects.len());
         redirects.insert(path.clone(), url.into());
         format!("{}{path}", self.stand_in.url())
+    }
+
+    /// A public video on YouTube, so many seconds long. All others are private, or are not there.
+    pub fn put_video(&self, id: &str, seconds: u64) {
+        let mut videos = self.videos.lock().unwrap_or_else(PoisonError::into_inner);
+        videos.insert(id.to_owned(), seconds);
     }
 
     /// Says what they say to prompts that mention something. What was said first is said first.
@@ -135,13 +153,25 @@ impl Deref for Google {
     }
 }
 
-fn answer(received: &Received, replies: &Replies) -> Answer {
+fn answer(received: &Received, replies: &Replies, videos: &Videos) -> Answer {
     let asked = match Asked::read(received) {
         Ok(asked) => asked,
         Err(refusal) => return refused(&refusal),
     };
-    let reply = told(received, replies).unwrap_or_else(|| Reply::text(usual(&asked)));
-    let prompt_tokens = received.body.len() as u64 / 4;
+    let mut prompt_tokens = received.body.len() as u64 / 4;
+    let mut said = None;
+    if let Some(clip) = &asked.clip {
+        let videos = videos.lock().unwrap_or_else(PoisonError::into_inner);
+        match clip.watch(videos.get(&clip.id).copied()) {
+            Ok(watched) => {
+                prompt_tokens += watched.tokens;
+                said = Some(watched.transcript);
+            }
+            Err(refusal) => return refused(&refusal),
+        }
+    }
+    let usual = || Reply::text(said.unwrap_or_else(|| usual(&asked)));
+    let reply = told(received, replies).unwrap_or_else(usual);
     let output_tokens = reply.candidate.to_string().len() as u64 / 4;
     let mut response = json!({
         "usageMetadata": {

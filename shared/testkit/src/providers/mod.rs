@@ -10,7 +10,7 @@
 //! | [`engines`] | search engines that list results: Tavily, `SearXNG` |
 //! | [`firecrawl`] | reads pages (`POST /v2/scrape`) |
 //! | [`github`] | code: archives, files, gists; not paid, but limited |
-//! | [`google`] | answers with text or JSON (`generateContent`, Gemini API and Vertex AI) |
+//! | [`google`] | answers with text or JSON, and watches videos (`generateContent`, Gemini API and Vertex AI) |
 //! | [`openai`] | answers with text or JSON (`chat/completions`, as OpenAI and many others speak it) |
 //! | [`perplexity`] | searches, and answers with citations |
 //! | [`site`] | a site of the web, which is not paid |

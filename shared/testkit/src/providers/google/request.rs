@@ -2,13 +2,18 @@
 
 use serde_json::Value;
 
-use super::KEY;
+use super::{
+    KEY,
+    video::{self, Clip},
+};
 use crate::providers::Received;
 
 /// A request that is good.
 pub(super) struct Asked {
     pub(super) model: String,
     pub(super) schema: Option<Value>,
+    /// The part of a video that it is to watch.
+    pub(super) clip: Option<Clip>,
     first_line: String,
 }
 
@@ -21,7 +26,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn argument(message: impl Into<String>) -> Self {
+    pub(super) fn argument(message: impl Into<String>) -> Self {
         Self {
             status: 400,
             name: "INVALID_ARGUMENT",
@@ -79,6 +84,7 @@ impl Asked {
         let Some(parts) = parts.filter(|parts| !parts.is_empty()) else {
             return Err(Refusal::argument("contents is not specified"));
         };
+        let clip = video::clip(parts, configuration, is_vertex)?;
         let text = parts.iter().find_map(|part| part["text"].as_str());
         let first_line = text
             .and_then(|text| text.lines().next())
@@ -86,13 +92,17 @@ impl Asked {
         Ok(Self {
             model,
             schema,
+            clip,
             first_line: first_line.to_owned(),
         })
     }
 
     /// What it is about, as the ledger has it.
-    pub(super) fn what(&self) -> &str {
-        &self.first_line
+    pub(super) fn what(&self) -> String {
+        match &self.clip {
+            Some(clip) => clip.what(),
+            None => self.first_line.clone(),
+        }
     }
 }
 
