@@ -35,6 +35,7 @@ pub const FUNCTIONS: &[Function] = &[
     select_research_sources_to_keep::FUNCTION,
     select_research_sources_to_scrape::FUNCTION,
     sign_in::FUNCTION,
+    transcribe_youtube_urls::FUNCTION,
     upload_article_guideline::FUNCTION,
     upload_local_files::FUNCTION,
     usage::FUNCTION,

@@ -24,6 +24,7 @@ const FUNCTIONS: &[Function] = &[
     scrape_research_urls::FUNCTION,
     select_research_sources_to_keep::FUNCTION,
     select_research_sources_to_scrape::FUNCTION,
+    transcribe_youtube_urls::FUNCTION,
     upload_article_guideline::FUNCTION,
     usage::FUNCTION,
 ];

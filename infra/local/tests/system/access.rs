@@ -53,6 +53,7 @@ fn cases() -> Vec<Case> {
     let scrape_research = "/tools/scrape_research_urls";
     let create = "/tools/create_research_file";
     let github = "/tools/process_github_urls";
+    let videos = "/tools/transcribe_youtube_urls";
     let queries = "/tools/generate_next_queries";
     let ask = "/tools/run_perplexity_research";
     let add = "/tools/add_sources";
@@ -68,6 +69,7 @@ fn cases() -> Vec<Case> {
         case(get.clone(), status, expected, READ, true, ""),
         case(post.clone(), extract, extract, RUN, true, TOOL),
         case(post.clone(), github, github, RUN, true, TOOL),
+        case(post.clone(), videos, videos, RUN, true, TOOL),
         case(post.clone(), scrape, scrape, RUN, true, TOOL),
         case(
             post.clone(),

@@ -26,4 +26,5 @@ mod scrape_research_urls;
 mod selection;
 mod streaming;
 mod system;
+mod videos;
 mod walk;

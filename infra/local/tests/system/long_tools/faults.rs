@@ -45,7 +45,7 @@ async fn what_a_provider_refuses_for_now_is_asked_again_and_what_it_never_gives_
 async fn one_piece_of_all_fails(world: &World, tool: &LongTool) {
     let call = world.call(tool, "faults").await;
     let (provider, last) = (call.provider().unwrap(), tool.pieces - 1);
-    let on = |fault: Effect, number| Fault::new(fault).on(piece(&call.tag, number));
+    let on = |fault: Effect, number| Fault::new(fault).on(piece(&call.word, number));
     provider.inject(on(Effect::RetryAfter(429, 0), 0));
     provider.inject(on(Effect::Status(503), 1));
     provider.inject(on(Effect::Status(500), last).times(1000));
@@ -54,11 +54,11 @@ async fn one_piece_of_all_fails(world: &World, tool: &LongTool) {
     let failures = answer["failures"].as_array().unwrap();
     assert_eq!(failures.len(), 1, "{answer}");
     let failure = failures[0].to_string();
-    for words in [&*piece(&call.tag, last), "500", "tried 4 times"] {
+    for words in [&*piece(&call.word, last), "500", "tried 4 times"] {
         assert!(failure.contains(words), "{words}: {failure}");
     }
     let asked = |number| {
-        let name = piece(&call.tag, number);
+        let name = piece(&call.word, number);
         let received = provider.received();
         received.iter().filter(|it| it.mentions(&name)).count()
     };

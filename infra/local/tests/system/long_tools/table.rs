@@ -19,6 +19,8 @@ pub(super) struct LongTool {
     pub(super) pieces: usize,
     /// Of which so many are asked for at once.
     pub(super) at_once: usize,
+    /// The word that the pieces of a user's job have in common: his name, where it fits.
+    pub(super) word: fn(&str) -> String,
     /// Makes an article for a call in the name of this user; its pieces are called as by
     /// [`piece`].
     pub(super) prepare: Prepare,
@@ -43,6 +45,7 @@ pub(super) const LONG_TOOLS: &[LongTool] = &[
         name: "process_github_urls",
         pieces: 4,
         at_once: 2,
+        word: str::to_owned,
         prepare: |world, tool, user| Box::pin(code(world, tool, user)),
         asked: Asked::Provider(|world| world.github.archives()),
         stored: "SELECT count(*) FROM sources WHERE article_id = $1 AND kind = 'github_ingest'",
@@ -51,6 +54,7 @@ pub(super) const LONG_TOOLS: &[LongTool] = &[
         name: "scrape_and_clean_other_urls",
         pieces: 4,
         at_once: 2,
+        word: str::to_owned,
         prepare: |world, tool, user| Box::pin(named_pages(world, tool, user)),
         asked: Asked::Provider(|world| &world.firecrawl),
         stored: "SELECT count(*) FROM sources WHERE article_id = $1 AND kind = 'scraped_url'",
@@ -59,14 +63,25 @@ pub(super) const LONG_TOOLS: &[LongTool] = &[
         name: "scrape_research_urls",
         pieces: 4,
         at_once: 2,
+        word: str::to_owned,
         prepare: |world, tool, user| Box::pin(found_pages(world, tool, user)),
         asked: Asked::Provider(|world| &world.firecrawl),
         stored: "SELECT count(*) FROM sources WHERE article_id = $1 AND kind = 'scraped_research_url'",
     },
     LongTool {
+        name: "transcribe_youtube_urls",
+        pieces: 6,
+        at_once: 4,
+        word: word_of_videos,
+        prepare: |world, tool, user| Box::pin(videos(world, tool, user)),
+        asked: Asked::Provider(|world| &world.google),
+        stored: "SELECT count(*) FROM sources WHERE article_id = $1 AND kind = 'youtube_transcript' AND revision = 'whole'",
+    },
+    LongTool {
         name: "run_perplexity_research",
         pieces: 3,
         at_once: 1,
+        word: str::to_owned,
         prepare: |world, tool, user| Box::pin(questions(world, tool, user)),
         asked: Asked::Provider(|world| &world.perplexity),
         stored: "SELECT count(*) FROM research_queries WHERE article_id = $1",
@@ -75,6 +90,7 @@ pub(super) const LONG_TOOLS: &[LongTool] = &[
         name: "generate_next_queries",
         pieces: 1,
         at_once: 1,
+        word: str::to_owned,
         prepare: |world, _, user| Box::pin(bare(world, user)),
         asked: Asked::Bucket,
         // Its answer is all that there is.
@@ -84,6 +100,7 @@ pub(super) const LONG_TOOLS: &[LongTool] = &[
         name: "select_research_sources_to_keep",
         pieces: 1,
         at_once: 1,
+        word: str::to_owned,
         prepare: |world, _, user| Box::pin(one_source(world, user)),
         asked: Asked::Bucket,
         stored: "SELECT count(*) FROM research_sources WHERE article_id = $1 AND selected IS NOT NULL",
@@ -92,6 +109,7 @@ pub(super) const LONG_TOOLS: &[LongTool] = &[
         name: "select_research_sources_to_scrape",
         pieces: 1,
         at_once: 1,
+        word: str::to_owned,
         prepare: |world, _, user| Box::pin(one_kept_source(world, user)),
         asked: Asked::Bucket,
         stored: "SELECT count(*) FROM research_sources WHERE article_id = $1 AND scrape_rank IS NOT NULL",
@@ -101,8 +119,14 @@ pub(super) const LONG_TOOLS: &[LongTool] = &[
 const GUIDELINE: &str = "# How agents remember\n\n## Vector stores\n\nHow do vector stores keep the memory of agents?\n";
 
 /// What a piece is called by whoever is asked for it.
-pub(super) fn piece(user: &str, number: usize) -> String {
-    format!("{user}-{number}")
+pub(super) fn piece(word: &str, number: usize) -> String {
+    format!("{word}-{number}")
+}
+
+/// Videos have names of eleven characters.
+fn word_of_videos(user: &str) -> String {
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, user.as_bytes());
+    hash.simple().to_string().chars().take(9).collect()
 }
 
 /// A function is a long tool when workers can be called for there.
@@ -149,6 +173,17 @@ async fn code(world: &World, tool: &LongTool, user: &str) -> (Uuid, Value) {
             .github
             .put(&name, Repository::new([("README.md", readme)]));
         urls.push(format!("https://github.com/{name}"));
+    }
+    let article = article_with(world, user, &urls).await;
+    (article, json!({"article_guideline_id": article}))
+}
+
+async fn videos(world: &World, tool: &LongTool, user: &str) -> (Uuid, Value) {
+    let mut urls = Vec::new();
+    for number in 0..tool.pieces {
+        let id = piece(&(tool.word)(user), number);
+        world.google.put_video(&id, 90);
+        urls.push(format!("https://youtu.be/{id}"));
     }
     let article = article_with(world, user, &urls).await;
     (article, json!({"article_guideline_id": article}))

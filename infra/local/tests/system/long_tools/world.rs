@@ -8,8 +8,8 @@ use nova_testkit::{
     objects::{self, Action},
     postgres::{Database, Postgres, Settings, Stop},
     providers::{
-        Effect, Fault, StandIn, firecrawl::Firecrawl, github::Github, perplexity::Perplexity,
-        site::Site,
+        Effect, Fault, StandIn, firecrawl::Firecrawl, github::Github, google::Google,
+        perplexity::Perplexity, site::Site,
     },
 };
 use serde_json::Value;
@@ -32,6 +32,7 @@ pub(super) struct World {
     pub(super) site: Site,
     pub(super) firecrawl: Firecrawl,
     pub(super) github: Github,
+    pub(super) google: Google,
     pub(super) perplexity: Perplexity,
     pub(super) pool: PgPool,
     /// The last, so that it outlives those that are connected to it.
@@ -55,6 +56,7 @@ impl World {
         let site = Site::start().await.unwrap();
         let firecrawl = Firecrawl::start().await.unwrap();
         let github = Github::start().await.unwrap();
+        let google = Google::start().await.unwrap();
         let perplexity = Perplexity::start().await.unwrap();
         let settings = [
             ("NOVA_ALLOW_PRIVATE_URLS", "true"),
@@ -62,6 +64,10 @@ impl World {
             ("FIRECRAWL_API_KEY", nova_testkit::providers::firecrawl::KEY),
             ("GITHUB_BASE_URL", github.url()),
             ("GITHUB_TOKEN", nova_testkit::providers::github::TOKEN),
+            // Videos are transcribed, and all else goes without a model.
+            ("LLM_PROVIDER", "none"),
+            ("GOOGLE_BASE_URL", google.url()),
+            ("GOOGLE_API_KEY", nova_testkit::providers::google::KEY),
             ("PPLX_BASE_URL", perplexity.url()),
             ("PPLX_API_KEY", nova_testkit::providers::perplexity::KEY),
         ];
@@ -73,6 +79,7 @@ impl World {
             site,
             firecrawl,
             github,
+            google,
             perplexity,
             pool,
             server: Mutex::new(server),
@@ -91,6 +98,7 @@ impl World {
         Call {
             world: self,
             tool,
+            word: (tool.word)(&tag),
             tag,
             article,
             arguments,
@@ -98,11 +106,14 @@ impl World {
     }
 }
 
-/// A call of a long tool, whose user is named like the word that its pieces have in common.
+/// A call of a long tool.
 pub(super) struct Call<'w> {
     world: &'w World,
     pub(super) tool: &'w LongTool,
+    /// The user.
     pub(super) tag: String,
+    /// What its pieces have in common.
+    pub(super) word: String,
     pub(super) article: Uuid,
     arguments: Value,
 }
@@ -113,7 +124,7 @@ impl Call<'_> {
         let (gate, after) = (Gate::new(), u32::try_from(pieces).unwrap());
         match self.tool.asked {
             Asked::Provider(provider) => {
-                let hold = Fault::new(Effect::Hold(gate.clone())).on(&self.tag);
+                let hold = Fault::new(Effect::Hold(gate.clone())).on(&self.word);
                 provider(self.world).inject(hold.after(after).times(1000));
             }
             Asked::Bucket => {
@@ -256,7 +267,7 @@ impl Call<'_> {
     pub(super) fn paid(&self) -> Vec<String> {
         let ledger = self.provider().map(StandIn::ledger).unwrap_or_default();
         let paid = ledger.into_iter().map(|payment| payment.what);
-        paid.filter(|what| what.contains(&self.tag)).collect()
+        paid.filter(|what| what.contains(&self.word)).collect()
     }
 
     /// One job, charged once; so many pieces stored, and each paid for once.
