@@ -54,7 +54,7 @@ fn request(url: &str) -> PageRequest {
 fn page(read: Result<Scraped, ScrapeError>) -> ScrapedPage {
     match read.unwrap() {
         Scraped::Page(page) => *page,
-        Scraped::Unchanged => panic!("unchanged"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -140,7 +140,10 @@ async fn a_page_that_is_none_is_a_failure_with_its_reason() {
             ),
         ),
         ("/image", Answer::new(200, "image/png", "png")),
-        ("/large", Answer::new(200, "text/plain", long).repeated(400)),
+        (
+            "/large",
+            Answer::new(200, "application/json", long).repeated(400),
+        ),
         (
             "/loop",
             Answer::new(302, "", "").header("location", "/loop"),

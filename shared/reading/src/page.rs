@@ -1,7 +1,11 @@
 //! One page: read, and kept.
 
-use nova_blobs::Blobs;
-use nova_providers::scrape::{KnownPage, PageRequest, Scraped, ScrapedPage, Scraper};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use nova_blobs::{Blobs, Upload, incoming};
+use nova_providers::scrape::{
+    KnownPage, LargeText, PageRequest, ScrapeError, Scraped, ScrapedPage, Scraper,
+};
 use nova_research::url::Kind;
 use nova_runtime::{
     Problem,
@@ -9,7 +13,7 @@ use nova_runtime::{
     jobs::{Failure, Work},
     receipts::Receipts,
 };
-use nova_store::{CommittedBlob, JobItem, KnownSource, NewSource, Origin, Purpose, Tenant};
+use nova_store::{CommittedBlob, JobItem, KnownSource, NewSource, Origin, Purpose, Tenant, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -64,25 +68,39 @@ pub(crate) async fn read<L: PageList>(
             fetched_at: known.fetched_at,
         }),
     };
-    let page = match (reader.read(&request, receipts).await, &known) {
-        (Ok(Scraped::Page(page)), _) => *page,
-        (Ok(Scraped::Unchanged), _) => return Ok(Outcome::Unchanged),
-        (Err(error), Some(_)) => {
+    let is_known = known.is_some();
+    let known_sha256 = known.and_then(|known| known.sha256);
+    let fail = |error: ScrapeError| {
+        if is_known {
             return Ok(Outcome::Stale(format!("{}: {error}", error.reason())));
         }
-        (Err(error), None) => return Err(error.into()),
+        Err(error.into())
     };
-    let Cleaned { markdown, dropped } = cleaner.clean(text::clean(&page.markdown), receipts).await;
-    let markdown = text::clean(&markdown);
-    if known.and_then(|known| known.sha256) == Some(text::sha256(&markdown)) {
-        return Ok(Outcome::Unchanged);
-    }
-    let credits = page.credits;
-    let written = blobs.write_paid(&work.user, Purpose::Scraped, markdown);
+    let (page, blob, dropped) = match reader.read(&request, receipts).await {
+        Ok(Scraped::Page(page)) => {
+            let markdown = text::clean(&page.markdown);
+            let Cleaned { markdown, dropped } = cleaner.clean(markdown, receipts).await;
+            let markdown = text::clean(&markdown);
+            if known_sha256 == Some(text::sha256(&markdown)) {
+                return Ok(Outcome::Unchanged);
+            }
+            let written = blobs.write_paid(&work.user, Purpose::Scraped, markdown);
+            let blob = written.await.map_err(|error| Failure::Job(error.into()))?;
+            (page, blob, dropped)
+        }
+        Ok(Scraped::Large(page, text)) => match write_large(blobs, &work.user, text).await? {
+            // What was written is cleared away, as nothing refers to it.
+            Ok(blob) if is_known && known_sha256 == blob.sha256 => return Ok(Outcome::Unchanged),
+            Ok(blob) => (page, blob, None),
+            Err(error) => return fail(error),
+        },
+        Ok(Scraped::Unchanged) => return Ok(Outcome::Unchanged),
+        Err(error) => return fail(error),
+    };
     Ok(Outcome::Read {
-        blob: written.await.map_err(|error| Failure::Job(error.into()))?,
-        origin: Box::new(origin(page)),
-        credits,
+        blob,
+        credits: page.credits,
+        origin: Box::new(origin(*page)),
         dropped,
     })
 }
@@ -118,6 +136,29 @@ fn origin(page: ScrapedPage) -> Origin {
         revision: None,
         provider: Some(page.provider.to_owned()),
         cost: (page.credits > 0).then(|| json!({"credits": page.credits})),
+    }
+}
+
+/// The largest text that is kept. Markdown has more letters than a page in rare cases only.
+const MAX_TEXT_BYTES: u64 = 128 << 20;
+
+/// Writes a text to the bucket while it comes, unless the page breaks off.
+async fn write_large(
+    blobs: &Blobs,
+    user: &UserId,
+    text: LargeText,
+) -> Result<Result<CommittedBlob, ScrapeError>, Failure> {
+    let upload = Upload::new(Purpose::Scraped, "text/markdown; charset=utf-8");
+    let text = text.into_stream().map_ok(text::without_nul);
+    let end = stream::once(async { Ok(Bytes::from_static(b"\n")) });
+    let body = incoming(text.chain(end));
+    match blobs.write(user, upload, body, MAX_TEXT_BYTES).await {
+        Ok(written) => Ok(Ok(written)),
+        Err(nova_blobs::Error::Body(error)) => match error.downcast::<ScrapeError>() {
+            Ok(error) => Ok(Err(*error)),
+            Err(error) => Err(Failure::Job(Problem::internal(error))),
+        },
+        Err(error) => Err(Failure::Job(error.into())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Text as rows and files can hold it.
 
+use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use time::{Date, macros::format_description};
 
@@ -13,6 +14,15 @@ pub(crate) fn clean(markdown: &str) -> String {
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
+}
+
+/// A piece of a text without NUL.
+pub(crate) fn without_nul(piece: Bytes) -> Bytes {
+    if piece.contains(&0) {
+        piece.iter().copied().filter(|byte| *byte != 0).collect()
+    } else {
+        piece
+    }
 }
 
 pub(crate) fn sha256(text: &str) -> [u8; 32] {

@@ -8,10 +8,15 @@ use http::StatusCode;
 use nova_testkit::providers::{
     Answer,
     github::{Github, Repository, TOKEN},
+    site::Site,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{streaming::peak_memory_mib, system::System};
+use crate::{
+    scrape_other_urls::{OWN_NETWORK, counts, research_file},
+    streaming::peak_memory_mib,
+    system::System,
+};
 
 const MIB: usize = 1 << 20;
 /// What a function may have needed at its highest, in MiB.
@@ -47,13 +52,14 @@ fn large_archive() -> Bytes {
     archive.into_inner().unwrap().finish().unwrap().into()
 }
 
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
 /// A gigabyte of one file of nothing, in a megabyte.
 fn bomb() -> Bytes {
-    let packed = |bytes: &[u8]| {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(bytes).unwrap();
-        gzip.finish().unwrap()
-    };
     let mut header = tar::Header::new_ustar();
     header.set_path("acme-bomb-0123456/a.rs").unwrap();
     header.set_size(1 << 30);
@@ -99,9 +105,62 @@ async fn an_archive_of_200_mb_is_read_in_constant_memory_and_a_bomb_is_refused()
         "{answer}"
     );
 
-    let process = system.local.process_id("process_github_urls").unwrap();
-    let peak = peak_memory_mib(process);
-    eprintln!("process_github_urls needed {peak} MiB for an archive of {sent} MiB");
+    let peak = peak(&system, "process_github_urls");
+    eprintln!("process_github_urls needed {peak} MiB for {sent} MiB");
     assert!(peak < MEMORY_MIB, "{peak} MiB");
+    system.local.stop().await;
+}
+
+/// What a function needed at its highest.
+fn peak(system: &System, function: &str) -> u64 {
+    peak_memory_mib(system.local.process_id(function).unwrap())
+}
+
+const PARAGRAPH: &str = "<p>One of very many paragraphs, with <a href=/there>a link</a>.</p>\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_50_mb_are_read_in_constant_memory_and_larger_ones_and_bombs_are_refused() {
+    let site = Site::start().await.unwrap();
+    let times = MIB / PARAGRAPH.len();
+    let html = Answer::new(200, "text/html; charset=utf-8", PARAGRAPH.repeat(times));
+    let text = Answer::new(
+        200,
+        "text/plain",
+        "A line of a long text.\n".repeat(MIB / 23),
+    );
+    let bomb = Answer::new(200, "text/html", packed(&vec![b' '; 32 * MIB]));
+    site.put("/page", html.clone().repeated(50));
+    site.put("/text", text.repeated(50));
+    site.put("/endless", html.repeated(100));
+    site.put("/bomb", bomb.header("content-encoding", "gzip"));
+    let system = System::start_with(&[OWN_NETWORK], true).await;
+    let pages = ["/page", "/text", "/endless", "/bomb"].map(|path| site.page_url(path));
+    let guideline = format!("# Pages\n\n- {}\n", pages.join("\n- "));
+    let article = system.upload("alice", guideline).await;
+    system
+        .tool("alice", "extract_guidelines_urls", article)
+        .await;
+    let tool = "scrape_and_clean_other_urls";
+    let arguments = json!({"article_guideline_id": article});
+    let patience = [("x-nova-max-wait", "200")];
+    let answer = system.tool_with("alice", tool, arguments, &patience).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let answer = answer.json();
+    assert_eq!(counts(&answer), [2, 2, 4, 0], "{answer}");
+    for (place, words) in [(0, "larger than 67108864"), (1, "compressed")] {
+        let failure = &answer["failures"][place];
+        assert_eq!(failure["reason"], "too_large", "{answer}");
+        assert!(failure["detail"].to_string().contains(words), "{answer}");
+    }
+    let peak = peak(&system, tool);
+    eprintln!("{tool} needed {peak} MiB");
+    assert!(peak < MEMORY_MIB, "{peak} MiB");
+    let file = research_file(&system, article).await;
+    let link = format!("with [a link]({}).", site.page_url("/there"));
+    assert_eq!(file.matches(&link).count(), times * 50);
+    assert_eq!(
+        file.matches("A line of a long text.").count(),
+        MIB / 23 * 50
+    );
     system.local.stop().await;
 }

@@ -13,6 +13,7 @@
 mod built_in;
 mod error;
 mod firecrawl;
+mod large;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use nova_runtime::{
 };
 use time::OffsetDateTime;
 
-pub use self::{built_in::BuiltIn, error::ScrapeError, firecrawl::Firecrawl};
+pub use self::{built_in::BuiltIn, error::ScrapeError, firecrawl::Firecrawl, large::LargeText};
 use crate::{Api, Credentials};
 
 /// Somebody who reads pages.
@@ -60,10 +61,12 @@ pub struct KnownPage {
 }
 
 /// What came of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Scraped {
     /// The page.
     Page(Box<ScrapedPage>),
+    /// A page whose text is larger than what is kept in memory, and empty in the page.
+    Large(Box<ScrapedPage>, LargeText),
     /// It is what it was when it was read before.
     Unchanged,
 }

@@ -54,6 +54,26 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: Option<&str>) -> Cow<'a, str> {
     }
 }
 
+/// What a page is written in, by its beginning: as for [`decode`], which sees all of it.
+pub(super) fn of_beginning(bytes: &[u8], content_type: Option<&str>) -> &'static Encoding {
+    if let Some((encoding, _mark)) = Encoding::for_bom(bytes) {
+        return encoding;
+    }
+    // It may end in the middle of a letter.
+    let is_utf8 =
+        std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+    let declared = content_type
+        .and_then(charset_of)
+        .and_then(|it| Encoding::for_label(it.as_bytes()))
+        .or_else(|| declared(bytes));
+    match declared {
+        Some(encoding) if encoding != UTF_8 && encoding != WINDOWS_1252 => encoding,
+        _ if is_utf8 => UTF_8,
+        Some(encoding) if encoding == WINDOWS_1252 || mostly_utf8(bytes) => encoding,
+        _ => guess(bytes),
+    }
+}
+
 /// Reads bytes of which nothing is declared as text: code may quote any declaration.
 #[cfg(feature = "ingest")]
 pub(crate) fn decode_undeclared(bytes: &[u8]) -> Cow<'_, str> {

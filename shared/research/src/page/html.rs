@@ -7,7 +7,7 @@ use super::dom::{Attr, Dom, Tag, TooLarge};
 use super::markdown::{self, Base, Piece};
 use super::mask::Mask;
 use super::metadata::{self, Found};
-use super::{Kind, Page, PageError, verdict};
+use super::{Kind, Metadata, Page, PageError, verdict};
 
 impl From<TooLarge> for PageError {
     fn from(_: TooLarge) -> Self {
@@ -41,6 +41,11 @@ pub(super) fn main_content(html: &str, url: &Url) -> Result<String, PageError> {
         Some(body) => super::text::paragraphs(body),
         None => markdown,
     })
+}
+
+/// What a page says of itself.
+pub(super) fn metadata(html: &str, url: &Url) -> Result<Metadata, PageError> {
+    Ok(metadata::find(&Dom::parse(html)?, url).metadata)
 }
 
 /// All of a page.

@@ -14,6 +14,7 @@
 //! | `metadata`, `date` | title, author, date, language, canonical URL |
 //! | `verdict` | whether it is a text at all |
 //! | `feed`, `text`, `pdf` | what is no HTML |
+//! | `large` | what is too large to be read at once |
 //! | [`blocks`] | the Markdown as numbered blocks, for those who choose among them |
 //!
 //! # The main content
@@ -37,6 +38,7 @@ mod feed;
 mod hidden;
 mod html;
 mod kind;
+mod large;
 mod markdown;
 mod mask;
 mod metadata;
@@ -50,9 +52,14 @@ use url::Url;
 pub use self::charset::decode;
 pub use self::error::PageError;
 pub use self::kind::Kind;
+pub use self::large::LargePage;
 use crate::url::SourceUrl;
 
-/// What is read of a response; longer ones are refused.
+/// HTML and text that are longer than this are read in pieces, by [`LargePage`]: a tree takes ten times
+/// as much memory as the page.
+pub const MAX_TREE_BYTES: usize = 4 << 20;
+
+/// What is read at once of anything; longer ones are refused.
 pub const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// What is known about a page beside its text.
