@@ -1,8 +1,8 @@
 //! Compiles `research.md`: everything that was found and kept for an article, in one document.
 //!
 //! The sources stream from the bucket through the document's frame back into the bucket, so that a
-//! file of any size needs little memory ([`compile`]). The article then refers to the new file; the
-//! file before it is left to the sweeper. The caller may want another format ([`format`]): the file
+//! file of any size needs little memory ([`mod@compile`]). The article then refers to the new file; the
+//! file before it is left to the sweeper. The caller may want another format ([`mod@format`]): the file
 //! of an article is the one that was compiled last.
 
 mod compile;

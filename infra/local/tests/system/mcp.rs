@@ -114,7 +114,7 @@ async fn an_agent_goes_from_a_guideline_to_the_document_in_both_eras() {
             assert_eq!(answer.json()["result"]["serverInfo"]["name"], "nova");
         }
         let tools = alice.ask("tools/list", json!({})).await;
-        assert!(tools["tools"].as_array().unwrap().len() >= 15, "{tools}");
+        assert!(tools["tools"].as_array().unwrap().len() >= 16, "{tools}");
 
         let content = "# Memory\n\nSee https://arxiv.org/abs/2404.13501 and `memory.ipynb`.\n";
         let uploaded = alice
