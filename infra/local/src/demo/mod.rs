@@ -32,6 +32,8 @@ const BEFORE: &[&str] = &[
     "scrape_and_clean_other_urls",
     "process_github_urls",
 ];
+/// Videos, where there is a model that watches them.
+const WATCHED: &[&str] = &["transcribe_youtube_urls"];
 const ROUNDS: usize = 3;
 const QUESTIONS_OF_A_ROUND: usize = 3;
 /// Then what was found is sifted and bound.
@@ -82,7 +84,11 @@ async fn run_one(world: World, folder: &Path, say: &(dyn Fn(&str) + Send + Sync)
         say(&told(tool, step, &answer));
         anyhow::Ok(answer)
     };
-    for tool in BEFORE {
+    let watched = match world {
+        World::Paid => WATCHED,
+        World::Free => &[],
+    };
+    for tool in BEFORE.iter().chain(watched) {
         step(tool, json!({})).await?;
     }
     for _round in 0..ROUNDS {

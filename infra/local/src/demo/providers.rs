@@ -17,6 +17,10 @@ use serde_json::{Value, json};
 const README: &str = "# memory\n\nA store for what agents remember.\n";
 const SOURCE: &str = "def remember(store, text):\n    store.append(text)\n";
 
+/// A talk of 40 minutes, and one that is private.
+const TALK: &str = "mem-in-talk";
+const PRIVATE_TALK: &str = "not-for-all";
+
 /// What search finds: for which questions, where, and what is said there. The last is found by all.
 const FOUND: &[(&str, &str, &str, &str)] = &[
     (
@@ -108,12 +112,20 @@ impl Providers {
         })
     }
 
-    /// A guideline that names something of each kind, and something that cannot be had.
+    /// A guideline that names something of each kind that can be read here, and something that cannot
+    /// be had.
     pub(super) fn guideline(&self) -> String {
         let page = |path| self.site.page_url(path);
+        // Only Google's models watch videos.
+        let talks = match self.asked {
+            Asked::Paid(..) => format!(
+                "- The talk: https://youtu.be/{TALK}\n- Its rehearsal: https://youtu.be/{PRIVATE_TALK}\n"
+            ),
+            Asked::Free(_) => String::new(),
+        };
         format!(
             "# How memory works in agents\n\n## Sources\n\n- [An introduction]({})\n- <{}>\n- {}\n\
-             - The code: https://github.com/acme/memory\n\n## Forgetting\n\n\
+             - The code: https://github.com/acme/memory\n{talks}\n## Forgetting\n\n\
              What do agents forget first, and why?\n\n\
              The notebook to explain is `memory.ipynb`.\n",
             page("/memory"),
@@ -223,6 +235,7 @@ async fn searxng(site: &Site) -> Result<Engine> {
 /// A model that asks what a person might, and keeps what search found.
 async fn model() -> Result<Google> {
     let google = Google::start().await?;
+    google.put_video(TALK, 2400);
     for questions in ROUNDS {
         let questions = questions
             .map(|question| json!({"question": question, "reason": "The guideline asks for it."}));

@@ -19,6 +19,8 @@ async fn the_demo_goes_from_a_guideline_to_the_document_and_tells_each_step() {
         "Scraped and cleaned 2/3",
         "/gone: http_404",
         "Processed 1/1 GitHub URLs",
+        "Transcribed 1/2 YouTube videos",
+        "v=not-for-all: unavailable",
         "LLM_PROVIDER=none",
     ] {
         assert!(told.contains(words), "{words}: {told}");
@@ -27,6 +29,8 @@ async fn the_demo_goes_from_a_guideline_to_the_document_and_tells_each_step() {
         let calls = told.lines().filter(|line| line.starts_with(step)).count();
         assert_eq!(calls, 6, "three rounds, twice: {told}");
     }
+    let document = std::fs::read_to_string(folder.join("research.md")).unwrap();
+    assert!(document.contains("[39:30] Said in mem-in-talk at 2370."));
     for file in ["research.md", "free/research.md"] {
         let document = std::fs::read_to_string(folder.join(file)).unwrap();
         for words in [
