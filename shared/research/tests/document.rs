@@ -503,6 +503,19 @@ fn hostile_bodies_take_linear_time() {
     }
 }
 
+/// Some readers let a closing fence be followed by spaces alone, others by tabs as well.
+#[test]
+fn a_fence_with_a_tab_behind_it_closes_for_every_reader() {
+    for body in [
+        "```\n```\t",
+        "   ```\n```\t\n```",
+        "~~~\na\n~~~ \t\n</details>",
+    ] {
+        let document = assert_frame(&[("a", body), ("b", "second")]);
+        assert!(!document.contains('\t'), "{document}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

@@ -132,15 +132,17 @@ impl Guard {
         let text = line.trim_start_matches([' ', '\t']);
         let closes = Fence::read(text).is_some_and(|it| it.closes(open.fence));
         if !open.listed {
-            out.push_str(line);
             if closes && start.indent <= 3 {
+                out.push_str(without_tabs(line));
                 self.end_code();
+            } else {
+                out.push_str(line);
             }
             return true;
         }
         if closes && start.indent <= open.column + 3 {
             out.extend(std::iter::repeat_n(' ', open.column));
-            out.push_str(text);
+            out.push_str(without_tabs(text));
             self.end_code();
             return true;
         }
@@ -228,4 +230,13 @@ impl Guard {
 /// Whether a line is empty to Markdown: other white space than these two is text.
 pub(super) fn is_blank(line: &str) -> bool {
     line.bytes().all(|it| matches!(it, b' ' | b'\t'))
+}
+
+/// A closing fence without a tab behind it: for some readers it closes nothing with one.
+fn without_tabs(line: &str) -> &str {
+    if line.contains('\t') {
+        line.trim_end_matches([' ', '\t'])
+    } else {
+        line
+    }
 }
