@@ -77,8 +77,8 @@ pub(crate) async fn read<L: PageList>(
         Err(error.into())
     };
     let (page, blob, dropped) = match reader.read(&request, receipts).await {
-        Ok(Scraped::Page(page)) => {
-            let markdown = text::clean(&page.markdown);
+        Ok(Scraped::Page(mut page)) => {
+            let markdown = std::mem::take(&mut page.markdown);
             let Cleaned { markdown, dropped } = cleaner.clean(markdown, receipts).await;
             let markdown = text::clean(&markdown);
             if known_sha256 == Some(text::sha256(&markdown)) {
