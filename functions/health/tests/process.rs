@@ -6,10 +6,12 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
+
+use nova_testkit::ReservedPort;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_health");
 /// Nobody listens there.
@@ -34,23 +36,19 @@ fn text(bytes: &[u8]) -> String {
 
 struct Server {
     child: Child,
-    port: u16,
+    port: ReservedPort,
 }
 
 impl Server {
     fn start(mut command: Command) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = ReservedPort::new().unwrap();
         let child = command
-            .env("PORT", port.to_string())
+            .env("PORT", port.number().to_string())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", port.number())).is_err() {
             assert!(Instant::now() < deadline, "it does not listen");
             std::thread::yield_now();
         }
@@ -58,7 +56,7 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port.number())).unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -174,7 +172,7 @@ fn log_lines_are_json_with_the_trace_of_the_request() {
     let mut logged = command();
     logged.env("GOOGLE_CLOUD_PROJECT", "acme");
     let mut server = Server::start(logged);
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port.number())).unwrap();
     let id = "4bf92f3577b34da6a3ce929d0e0e4736";
     write!(
         stream,

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
     path::PathBuf,
     process::Stdio,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -17,6 +16,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use nova_runtime::{Body, Problem, Request, Response, matches};
+use nova_testkit::ReservedPort;
 use tokio::process::{Child, Command};
 
 use crate::manifest::Manifest;
@@ -39,7 +39,7 @@ pub(crate) struct Processes {
 /// One binary, with a port of its own.
 struct Process {
     function: String,
-    port: u16,
+    port: ReservedPort,
     child: Child,
 }
 
@@ -89,10 +89,10 @@ impl Processes {
         let settings = self.settings.get(function);
         let settings = settings.with_context(|| format!("no function is called {function}"))?;
         let binary = self.folder.join(function);
-        let port = free_port()?;
+        let port = ReservedPort::new()?;
         let child = Command::new(&binary)
             .envs(settings)
-            .env("PORT", port.to_string())
+            .env("PORT", port.number().to_string())
             // With a heap for each thread, as glibc has it by default, what one thread has freed is
             // not there for the next, and the same work takes half as much memory again.
             .env("MALLOC_ARENA_MAX", "1")
@@ -113,12 +113,15 @@ impl Processes {
     }
 
     /// Sends requests to a process, once it listens.
-    async fn admit(&self, process: Process) -> Result<()> {
+    async fn admit(&self, mut process: Process) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
-        while tokio::net::TcpStream::connect(("127.0.0.1", process.port))
+        while tokio::net::TcpStream::connect(("127.0.0.1", process.port.number()))
             .await
             .is_err()
         {
+            if let Some(status) = process.child.try_wait()? {
+                bail!("{} ended before it listened: {status}", process.function);
+            }
             if Instant::now() > deadline {
                 bail!("{} does not listen", process.function);
             }
@@ -191,7 +194,7 @@ impl Processes {
         let mut running = self.running();
         let place = running.iter().position(|it| it.function == function)?;
         let process = running.remove(place);
-        let port = process.port;
+        let port = process.port.number();
         running.push(process);
         Some(port)
     }
@@ -231,8 +234,4 @@ impl Processes {
 
 fn no_answer() -> Problem {
     Problem::unavailable("The function does not answer.", Duration::from_secs(1))
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

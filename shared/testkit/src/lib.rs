@@ -13,5 +13,7 @@ pub mod providers;
 pub mod proxy;
 
 mod gate;
+mod port;
 
 pub use gate::Gate;
+pub use port::ReservedPort;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use nova_local::manifest::Manifest;
+use nova_testkit::ReservedPort;
 use serde::Serialize;
 
 use crate::report::{median, say, target, write};
@@ -83,11 +84,11 @@ struct Run {
 
 impl Run {
     fn start(binary: &Path) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = ReservedPort::new()?;
         let begun = Instant::now();
         let child = Command::new(binary)
             .env_clear()
-            .env("PORT", port.to_string())
+            .env("PORT", port.number().to_string())
             .env("LOG_LEVEL", "error")
             // Nothing is connected before it is needed, so nothing has to be there.
             .env("DATABASE_URL", "postgres://nova@127.0.0.1:1/nova")
@@ -103,7 +104,7 @@ impl Run {
             answered: Duration::MAX,
         };
         let mut stream = loop {
-            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port.number())) {
                 break stream;
             }
             ensure!(
