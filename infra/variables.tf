@@ -95,7 +95,7 @@ variable "settings" {
   type        = map(string)
   default     = {}
   validation {
-    condition     = length([for name in keys(var.settings) : name if can(regex("(_KEY|_TOKEN|_SECRET|_PASS)$", name))]) == 0
+    condition     = length([for name in keys(var.settings) : name if can(regex("(_KEY|_TOKENS?|_SECRET|_PASS)$", name))]) == 0
     error_message = "settings is readable for everybody who sees the services: keys, tokens and passwords belong into secrets."
   }
 }

@@ -53,7 +53,9 @@ impl Tool for ExtractGuidelinesUrls {
             let bytes = self.blobs.read_whole(&call.article.guideline).await?;
             let guideline = Guideline::parse(bytes).map_err(Problem::internal)?;
 
-            let extraction = guideline.extract_within(call.app.config().fetch.reach());
+            let config = call.app.config();
+            let code_hosts = config.providers.known_code_hosts();
+            let extraction = guideline.extract_among(config.fetch.reach(), &code_hosts);
 
             let urls = to_raw_value(&extraction).map_err(Problem::internal)?;
             let mut tenant = call.tenant().await?;

@@ -1,6 +1,6 @@
 //! What the caller is told.
 
-use nova_providers::github::Code;
+use nova_providers::code::Code;
 use nova_runtime::Problem;
 use nova_store::{ArticleId, JobItem};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! Reads the code that a guideline names: repositories, folders, files and gists of GitHub.
+//! Reads the code that a guideline names: repositories, folders, files and gists of GitHub, and of the
+//! hosts that the settings name besides.
 
 mod answer;
 
@@ -6,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use nova_blobs::{Blobs, Upload, whole};
-use nova_providers::github::{Code, Github, Known, Outcome};
+use nova_providers::code::{Code, CodeHosts, Known, Outcome};
 use nova_research::{guideline::Extraction, url::SourceUrl};
 use nova_runtime::{
     App, ConfigError, Function, NoArguments, Problem, Routes,
@@ -36,17 +37,17 @@ const MAX_TEXT_BYTES: u64 = 4 << 20;
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = ProcessGithubUrls {
         blobs: Blobs::from_app(app)?,
-        github: Github::from_app(app),
+        hosts: CodeHosts::from_app(app),
     };
     Ok(Routes::new().long_tool(app, tool))
 }
 
 struct ProcessGithubUrls {
     blobs: Blobs,
-    github: Github,
+    hosts: CodeHosts,
 }
 
-/// What GitHub gave for a URL.
+/// What a URL gave.
 enum Paid {
     /// The article has it already.
     Unchanged,
@@ -59,7 +60,7 @@ impl LongTool for ProcessGithubUrls {
     type Arguments = NoArguments;
     type Paid = Paid;
 
-    /// Archives are large and of one host, which is asked two things at once in any case.
+    /// Archives are large and mostly of one host, which is asked two things at once in any case.
     fn at_once(&self, _: &NoArguments) -> usize {
         2
     }
@@ -86,8 +87,8 @@ impl LongTool for ProcessGithubUrls {
         _: &'a Receipts,
     ) -> BoxFuture<'a, Result<Paid, Failure>> {
         Box::pin(async move {
-            let known = known(work, url).await?;
-            let code = match self.github.read(url, &known).await? {
+            let known = known(work, self.identity(work, url)?).await?;
+            let code = match self.hosts.read(url, &known).await? {
                 Outcome::Unchanged => return Ok(Paid::Unchanged),
                 Outcome::Read(code) => code,
             };
@@ -108,7 +109,7 @@ impl LongTool for ProcessGithubUrls {
     ) -> BoxFuture<'a, Result<Value, Problem>> {
         Box::pin(async move {
             let article = work.article.id;
-            let key = identity(&piece.key)?;
+            let key = self.identity(work, &piece.key)?;
             let position = i64::try_from(piece.position).map_err(Problem::internal)?;
             tenant
                 .advance(article, ArticleStatus::ProcessingSources)
@@ -133,7 +134,7 @@ impl LongTool for ProcessGithubUrls {
                     title: Some(code.title.clone()),
                     etag: code.known.etag.clone(),
                     revision: code.known.revision.clone(),
-                    provider: Some("github".to_owned()),
+                    provider: Some(code.provider.to_owned()),
                     ..Origin::default()
                 },
             };
@@ -149,6 +150,15 @@ impl LongTool for ProcessGithubUrls {
     }
 }
 
+impl ProcessGithubUrls {
+    /// What makes a URL the same thing again.
+    fn identity(&self, work: &Work<NoArguments>, url: &str) -> Result<String, Problem> {
+        let reach = work.app.config().fetch.reach();
+        let url = SourceUrl::parse_among(url, reach, self.hosts.known());
+        Ok(url.map_err(Problem::internal)?.identity().to_owned())
+    }
+}
+
 /// The code that the guideline names, each once.
 fn urls(article: &Article) -> Result<Vec<String>, Problem> {
     let Some(extracted) = &article.extracted_urls else {
@@ -158,15 +168,8 @@ fn urls(article: &Article) -> Result<Vec<String>, Problem> {
     Ok(found.github_urls)
 }
 
-/// What makes a URL the same thing again.
-fn identity(url: &str) -> Result<String, Problem> {
-    let url = SourceUrl::parse(url).map_err(Problem::internal)?;
-    Ok(url.identity().to_owned())
-}
-
 /// What the article has of a URL already. No connection is held afterwards.
-async fn known(work: &Work<NoArguments>, url: &str) -> Result<Known, Problem> {
-    let key = identity(url)?;
+async fn known(work: &Work<NoArguments>, key: String) -> Result<Known, Problem> {
     let mut tenant = work.app.tenant(&work.user).await?;
     let known = tenant.known_source(work.article.id, KIND, &key).await?;
     Ok(known.map_or_else(Known::default, |known| Known {

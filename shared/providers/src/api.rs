@@ -239,7 +239,7 @@ impl Api {
     /// What a status that is not success means.
     pub(crate) fn refusal(&self, response: &Response<Bytes>) -> ProviderError {
         let (provider, status) = (self.provider, response.status());
-        let message = message(response.body());
+        let message = said(response.body());
         match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => ProviderError::Busy {
                 provider,
@@ -298,7 +298,7 @@ fn key_is_invalid(body: &[u8]) -> bool {
 }
 
 /// What an error's body says, in whichever of the usual places.
-fn message(body: &[u8]) -> String {
+pub(crate) fn said(body: &[u8]) -> String {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let said = json.as_ref().and_then(|json| {
         ["/error/message", "/error", "/message", "/detail"]

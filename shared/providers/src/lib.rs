@@ -10,8 +10,8 @@
 //! setting is missing ([`ProviderError::NotConfigured`]) before anything is asked or paid.
 
 mod api;
+pub mod code;
 mod error;
-pub mod github;
 mod google;
 pub mod llm;
 #[cfg(feature = "pages")]

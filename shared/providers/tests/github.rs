@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nova_providers::github::{Github, GithubError, Known, Mirrors, Outcome};
+use nova_providers::code::{CodeError, CodeHost, Known, Mirrors, Outcome};
 use nova_runtime::{
     config::{Endpoint, FetchConfig, Secret},
     fetch::Fetcher,
@@ -32,17 +32,17 @@ async fn stand_in() -> github::Github {
     github::Github::start().await.unwrap()
 }
 
-fn client(at: &github::Github, token: Option<&str>) -> Github {
+fn client(at: &github::Github, token: Option<&str>) -> CodeHost {
     let endpoint = Endpoint {
         key: token.map(|it| Secret::new(it.to_owned())),
         base_url: at.url().parse().unwrap(),
     };
     let fetch = FetchConfig::default();
-    Github::new(&HttpClient::new(), &endpoint, &fetch, &Fetcher::new(&fetch))
+    CodeHost::github(&HttpClient::new(), &endpoint, &fetch, &Fetcher::new(&fetch))
 }
 
 /// As without a token and without a base of one's own.
-fn anonymous(at: &github::Github) -> Github {
+fn anonymous(at: &github::Github) -> CodeHost {
     let place: url::Url = at.archives().url().parse().unwrap();
     client(at, None).with_mirrors(Mirrors {
         archives: place.clone(),
@@ -50,14 +50,14 @@ fn anonymous(at: &github::Github) -> Github {
     })
 }
 
-async fn read(github: &Github, url: &str) -> (String, Known) {
+async fn read(github: &CodeHost, url: &str) -> (String, Known) {
     match github.read(url, &Known::default()).await.unwrap() {
         Outcome::Read(code) => (code.digest.markdown, code.known),
         Outcome::Unchanged => panic!("there was nothing before"),
     }
 }
 
-async fn failure(github: &Github, url: &str) -> GithubError {
+async fn failure(github: &CodeHost, url: &str) -> CodeError {
     github.read(url, &Known::default()).await.unwrap_err()
 }
 
@@ -297,11 +297,11 @@ async fn what_breaks_on_the_way_is_tried_again_and_what_is_no_archive_is_not() {
     ));
     at.archives().inject(Fault::new(Effect::CutAfter(100_000)));
     let error = failure(&github, URL).await;
-    assert!(matches!(error, GithubError::Fetch(_)), "{error:?}");
+    assert!(matches!(error, CodeError::Fetch(_)), "{error:?}");
     assert!(matches!(error.into(), Failure::Again { .. }));
     at.archives().inject(Fault::new(Effect::Garbage));
     let error = failure(&github, URL).await;
-    assert!(matches!(error, GithubError::Ingest(_)), "{error:?}");
+    assert!(matches!(error, CodeError::Ingest(_)), "{error:?}");
     assert!(matches!(error.into(), Failure::Never(_)));
     assert!(at.faults_are_used_up() && at.archives().faults_are_used_up());
     read(&github, URL).await;

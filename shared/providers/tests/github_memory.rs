@@ -5,7 +5,7 @@
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
-use nova_providers::github::{Github, Known, Outcome};
+use nova_providers::code::{CodeHost, Known, Outcome};
 use nova_runtime::{
     config::{Endpoint, FetchConfig},
     fetch::Fetcher,
@@ -67,7 +67,7 @@ async fn an_archive_of_two_hundred_megabytes_is_read_in_less_than_64_mib() {
         base_url: at.url().parse().unwrap(),
     };
     let fetch = FetchConfig::default();
-    let github = Github::new(&HttpClient::new(), &endpoint, &fetch, &Fetcher::new(&fetch));
+    let github = CodeHost::github(&HttpClient::new(), &endpoint, &fetch, &Fetcher::new(&fetch));
     let known = Known::default();
     let read = github.read("https://github.com/acme/widgets", &known);
     let Outcome::Read(code) = read.await.unwrap() else {

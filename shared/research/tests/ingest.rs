@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use archives::{COMMIT, Raw, archive, gzip, tar};
-use nova_research::ingest::{
-    self, Digest, IngestError, Limits, Lines, Location, Place, Request, Site,
-};
+use nova_research::ingest::{self, Digest, IngestError, Limits, Lines, Location, Place, Request};
+use nova_research::url::CodeSite;
 use proptest::prelude::*;
 use serde_json::Value;
 use tar::EntryType;
@@ -480,48 +479,77 @@ fn urls_say_what_they_name() {
     };
     let lines = |first, last| Some(Lines { first, last });
     for (url, site, project, place) in [
-        ("https://github.com/a/b", Site::Github, "a/b", Place::Whole),
+        (
+            "https://github.com/a/b",
+            CodeSite::Github,
+            "a/b",
+            Place::Whole,
+        ),
         (
             "https://github.com/a/b.git",
-            Site::Github,
+            CodeSite::Github,
             "a/b",
             Place::Whole,
         ),
         (
             "https://github.com/a/b/tree/main",
-            Site::Github,
+            CodeSite::Github,
             "a/b",
             below(&["main"], false, None),
         ),
         (
             "https://github.com/a/b/blob/main/x%20y/z.rs#L4-L2",
-            Site::Github,
+            CodeSite::Github,
             "a/b",
             below(&["main", "x y", "z.rs"], true, lines(4, 4)),
         ),
         (
             "https://raw.githubusercontent.com/a/b/refs/heads/main/z.rs",
-            Site::Github,
+            CodeSite::Github,
             "a/b",
             below(&["refs", "heads", "main", "z.rs"], true, None),
         ),
         (
             "https://gitlab.com/g/s/p",
-            Site::Gitlab,
+            CodeSite::Gitlab,
             "g/s/p",
             Place::Whole,
         ),
         (
             "https://gitlab.com/g/s/p/-/blob/main/a.py#L3",
-            Site::Gitlab,
+            CodeSite::Gitlab,
             "g/s/p",
             below(&["main", "a.py"], true, lines(3, 3)),
         ),
         (
             "https://bitbucket.org/w/r/src/main/lib",
-            Site::Bitbucket,
+            CodeSite::Bitbucket,
             "w/r",
             below(&["main", "lib"], false, None),
+        ),
+        (
+            "https://bitbucket.org/w/r/src/main/a.py#lines-3:5",
+            CodeSite::Bitbucket,
+            "w/r",
+            below(&["main", "a.py"], true, lines(3, 5)),
+        ),
+        (
+            "https://github.com/a/b/tree/feature%2Fx/src",
+            CodeSite::Github,
+            "a/b",
+            below(&["feature", "x", "src"], false, None),
+        ),
+        (
+            "https://raw.ghe.acme.example/a/b/main/z.rs",
+            CodeSite::Github,
+            "a/b",
+            below(&["main", "z.rs"], true, None),
+        ),
+        (
+            "https://ghe.acme.example/raw/a/b/main/z.rs",
+            CodeSite::Github,
+            "a/b",
+            below(&["main", "z.rs"], true, None),
         ),
     ] {
         let expected = Location::Repository {
@@ -531,17 +559,20 @@ fn urls_say_what_they_name() {
         assert_eq!(Location::parse(url, site), Some(expected), "{url}");
     }
     for (url, site) in [
-        ("https://github.com/a/b/issues/1", Site::Github),
-        ("https://github.com/a/b/blob/main", Site::Github),
-        ("https://github.com/a/b/blob/main/..%2f..%2fx", Site::Github),
-        ("https://gitlab.com/g/p/-/issues", Site::Gitlab),
-        ("https://gitlab.com/explore", Site::Gitlab),
+        ("https://github.com/a/b/issues/1", CodeSite::Github),
+        ("https://github.com/a/b/blob/main", CodeSite::Github),
+        (
+            "https://github.com/a/b/blob/main/..%2f..%2fx",
+            CodeSite::Github,
+        ),
+        ("https://gitlab.com/g/p/-/issues", CodeSite::Gitlab),
+        ("https://gitlab.com/explore", CodeSite::Gitlab),
     ] {
         assert_eq!(Location::parse(url, site), None, "{url}");
     }
     let gist = Location::parse(
         "https://gist.github.com/acme/0123456789abcdef0123",
-        Site::Github,
+        CodeSite::Github,
     );
     assert_eq!(
         gist,

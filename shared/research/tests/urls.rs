@@ -1,7 +1,7 @@
 //! Which URLs may be sources, what they are, and when two are the same.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use nova_research::url::{Kind, Refusal, SourceUrl};
+use nova_research::url::{CodeHosts, CodeSite, Kind, Reach, Refusal, SourceUrl};
 use serde_json::Value;
 
 /// The address and URL cases of the fetcher; what can be decided without a network is decided here.
@@ -119,6 +119,127 @@ fn only_urls_that_name_code_are_code() {
     ] {
         assert_eq!(kind(url), Kind::Web, "{url}");
     }
+}
+
+fn named_hosts() -> CodeHosts {
+    [
+        ("gitlab.com", CodeSite::Gitlab),
+        ("git.corp:8443", CodeSite::Gitlab),
+        ("ghe.acme.example", CodeSite::Github),
+        ("bitbucket.org", CodeSite::Bitbucket),
+    ]
+    .map(|(name, site)| (name.to_owned(), site))
+    .into_iter()
+    .collect()
+}
+
+#[test]
+fn urls_of_other_hosts_are_code_where_the_host_is_named() {
+    let hosts = named_hosts();
+    for (url, canonical) in [
+        (
+            "http://GitLab.com/Acme/team/Widgets.git",
+            "https://gitlab.com/Acme/team/Widgets",
+        ),
+        (
+            "https://gitlab.com/acme/widgets/-/tree/main/src/?ref_type=heads",
+            "https://gitlab.com/acme/widgets/-/tree/main/src",
+        ),
+        (
+            "https://gitlab.com/acme/widgets/blob/main/a.py#L3-5",
+            "https://gitlab.com/acme/widgets/-/blob/main/a.py#L3-5",
+        ),
+        (
+            "https://git.corp:8443/acme/widgets/-/raw/feature%2Fx/a.py",
+            "https://git.corp:8443/acme/widgets/-/raw/feature%2Fx/a.py",
+        ),
+        (
+            "https://ghe.acme.example/acme/widgets/blob/main/a.py#L3",
+            "https://ghe.acme.example/acme/widgets/blob/main/a.py#L3",
+        ),
+        (
+            "https://raw.ghe.acme.example/acme/widgets/main/a.py",
+            "https://raw.ghe.acme.example/acme/widgets/main/a.py",
+        ),
+        (
+            "https://ghe.acme.example/gist/acme/0123456789abcdef0123",
+            "https://ghe.acme.example/gist/acme/0123456789abcdef0123",
+        ),
+        (
+            "https://bitbucket.org/acme/widgets/src/",
+            "https://bitbucket.org/acme/widgets",
+        ),
+        (
+            "https://bitbucket.org/acme/widgets/src/main/a.py?at=main#lines-3:5",
+            "https://bitbucket.org/acme/widgets/src/main/a.py#lines-3:5",
+        ),
+        (
+            "https://bitbucket.org/acme/widgets/raw/main/a.py",
+            "https://bitbucket.org/acme/widgets/raw/main/a.py",
+        ),
+        ("https://github.com/o/r", "https://github.com/o/r"),
+    ] {
+        let parsed = SourceUrl::parse_among(url, Reach::Public, &hosts).unwrap();
+        assert_eq!(
+            (parsed.as_str(), parsed.kind()),
+            (canonical, Kind::Github),
+            "{url}"
+        );
+        let again = SourceUrl::parse_among(canonical, Reach::Public, &hosts);
+        assert_eq!(again, Ok(parsed), "{url}");
+        // Nobody else's repositories are code, whatever they look like.
+        let unnamed = SourceUrl::parse(url).map(|it| it.kind());
+        match url.contains("corp") {
+            true => assert_eq!(unnamed, Err(Refusal::PrivateAddress), "{url}"),
+            false => assert_eq!(
+                unnamed == Ok(Kind::Github),
+                url.contains("github.com"),
+                "{url}"
+            ),
+        }
+    }
+    for url in [
+        "https://gitlab.com/acme",
+        "https://gitlab.com/explore/projects",
+        "https://gitlab.com/acme/widgets/-/issues/1",
+        "https://gitlab.com/acme/widgets/-/blob/main",
+        "https://gitlab.com/groups/acme/-/wikis/home",
+        "https://about.gitlab.com/acme/widgets",
+        "https://gitlab.com.evil.example/acme/widgets",
+        "https://gitlab.com:8443/acme/widgets",
+        "https://bitbucket.org/acme/widgets/pull-requests/1",
+        "https://bitbucket.org/product/features",
+        "https://ghe.acme.example/acme/widgets/issues/1",
+        "https://evil.example/?u=gitlab.com/acme/widgets",
+    ] {
+        let parsed = SourceUrl::parse_among(url, Reach::Public, &hosts).unwrap();
+        assert_eq!(parsed.kind(), Kind::Web, "{url}");
+    }
+    // A named host of one's own network gives code and nothing else.
+    for url in [
+        "https://git.corp:8443/explore/projects",
+        "https://git.corp/acme/widgets",
+    ] {
+        let refused = SourceUrl::parse_among(url, Reach::Public, &hosts);
+        assert_eq!(refused, Err(Refusal::PrivateAddress), "{url}");
+    }
+}
+
+#[test]
+fn a_repository_of_a_named_host_is_the_same_in_any_case_and_its_paths_are_not() {
+    let hosts = named_hosts();
+    let identity = |url: &str| {
+        let parsed = SourceUrl::parse_among(url, Reach::Public, &hosts).unwrap();
+        parsed.identity().to_owned()
+    };
+    assert_eq!(
+        identity("https://gitlab.com/Acme/Widgets"),
+        identity("https://gitlab.com/acme/widgets.git")
+    );
+    assert_ne!(
+        identity("https://gitlab.com/acme/widgets/-/tree/Main"),
+        identity("https://gitlab.com/acme/widgets/-/tree/main")
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! assert!(error.contains("MONTHLY_TOOL_CALL_LIMIT=-1: calls per month, 0 for no limit"));
 //! ```
 
+mod code_hosts;
 mod database;
 mod environment;
 mod fetch;
@@ -28,6 +29,7 @@ use url::Url;
 use crate::identity::VerifierConfig;
 
 pub use self::{
+    code_hosts::CodeHost,
     database::{CloudSqlConfig, DatabaseConfig, DatabaseTarget, DatabaseUrl},
     environment::{ConfigError, Environment},
     fetch::FetchConfig,

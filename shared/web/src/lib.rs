@@ -3,6 +3,7 @@
 //! - [`is_global`]: which addresses are the public internet; [`Reach`]: which may be connected to.
 //! - [`is_public_name`]: which host names mean something outside one network.
 //! - [`WebUrl`]: a URL that may be fetched.
+//! - [`CodeHosts`]: which hosts keep code.
 //! - [`Robots`]: what a site's robots.txt lets a program read.
 //!
 //! It is a crate of its own because both sides need the same answer: the domain, when it reads
@@ -10,12 +11,14 @@
 //! redirect. A second table of addresses would one day differ from the first.
 
 mod address;
+mod code;
 mod name;
 mod robots;
 mod url;
 
 pub use self::{
     address::{NOT_GLOBAL, Reach, is_global},
+    code::{CodeHosts, CodeSite},
     name::{is_public_name, is_within},
     robots::{MAX_CRAWL_DELAY, MAX_ROBOTS_BYTES, Robots},
     url::{MAX_URL_BYTES, Refusal, WebUrl},

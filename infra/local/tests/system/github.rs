@@ -3,7 +3,9 @@
 use http::StatusCode;
 use nova_testkit::providers::{
     Effect, Fault,
+    bitbucket::Bitbucket,
     github::{Github, Repository, TOKEN},
+    gitlab::Gitlab,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -201,4 +203,72 @@ async fn a_guideline_without_code_is_done_at_once() {
             .contains("names no GitHub URLs")
     );
     assert!(github.received().is_empty());
+}
+
+/// The same tool, of hosts that the settings name: what the guideline's links are is decided by the
+/// same list.
+#[tokio::test]
+async fn code_of_hosts_that_the_settings_name_is_read_like_githubs() {
+    let (gitlab, bitbucket) = (
+        Gitlab::start().await.unwrap(),
+        Bitbucket::start().await.unwrap(),
+    );
+    let readme = [("README.md", "# Of a team\n"), ("src/a.py", "print('a')\n")];
+    gitlab.put(
+        "acme/team/widgets",
+        Repository::new(readme).branch("feature/x").private(),
+    );
+    bitbucket.put("acme/tools", Repository::new(readme));
+    let hosts = format!(
+        "git.corp=gitlab@{}, bitbucket.org=bitbucket@{}",
+        gitlab.url(),
+        bitbucket.url()
+    );
+    let tokens = format!("git.corp={}", nova_testkit::providers::gitlab::TOKEN);
+    let settings = [
+        ("CODE_HOSTS", hosts.as_str()),
+        ("CODE_HOST_TOKENS", tokens.as_str()),
+    ];
+    let system = System::start_with(&settings, false).await;
+    let guideline = "# Teams\n\nhttps://git.corp/acme/team/widgets/-/tree/feature/x/src \
+                     https://bitbucket.org/acme/tools https://bitbucket.org/acme/gone \
+                     https://gitlab.com/acme/other\n";
+    let article = system.upload("alice", guideline).await;
+    let extracted = system
+        .tool("alice", "extract_guidelines_urls", article)
+        .await
+        .json();
+    assert_eq!(
+        (
+            &extracted["github_sources_count"],
+            &extracted["web_sources_count"]
+        ),
+        (&json!(3), &json!(1)),
+        "{extracted}"
+    );
+    let answer = process(&system, article).await;
+    assert_eq!(
+        answer["failures"],
+        json!([{
+            "url": "https://bitbucket.org/acme/gone",
+            "reason": "Bitbucket has no acme/gone, or it is private: CODE_HOST_TOKENS has no token for \
+                       bitbucket.org",
+        }]),
+        "{answer}"
+    );
+    assert_eq!(answer["urls_processed"], 2, "{answer}");
+    later(&system).await;
+    let again = process(&system, article).await;
+    assert_eq!(again["urls_unchanged"], 2, "{again}");
+    assert_eq!((gitlab.ledger().len(), bitbucket.ledger().len()), (1, 1));
+    let pool = system.database.pool();
+    let providers: Vec<String> =
+        sqlx::query_scalar("SELECT provider FROM sources WHERE kind = 'github_ingest' ORDER BY 1")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(providers, ["bitbucket", "gitlab"]);
+    for received in bitbucket.received() {
+        assert!(received.header("authorization").is_none(), "{received:?}");
+    }
 }

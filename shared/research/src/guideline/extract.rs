@@ -19,7 +19,7 @@ use super::extraction::Extraction;
 use super::html::{self, Piece};
 use super::mentions::{Mentions, Place};
 use super::title::Plain;
-use crate::url::Reach;
+use crate::url::{CodeHosts, Reach};
 
 /// Languages of code blocks that hold text: they are read like blocks without a language.
 const TEXT: [&str; 5] = ["text", "txt", "plain", "plaintext", "none"];
@@ -28,10 +28,10 @@ const TEXT: [&str; 5] = ["text", "txt", "plain", "plaintext", "none"];
 ///
 /// Any text is accepted, and the time is linear in its length.
 pub fn extract(markdown: &str) -> Extraction {
-    extract_within(markdown, Reach::Public)
+    extract_among(markdown, Reach::Public, &CodeHosts::default())
 }
 
-pub(super) fn extract_within(markdown: &str, reach: Reach) -> Extraction {
+pub(super) fn extract_among(markdown: &str, reach: Reach, code_hosts: &CodeHosts) -> Extraction {
     let mut walk = Walk::new(markdown);
     let (front_matter, body) = front_matter(markdown);
     walk.mentions.scan(
@@ -61,7 +61,7 @@ pub(super) fn extract_within(markdown: &str, reach: Reach) -> Extraction {
     for (offset, target) in definitions {
         walk.mentions.target(offset, &target, None, Place::Text);
     }
-    walk.mentions.judge(reach)
+    walk.mentions.judge(reach, code_hosts)
 }
 
 /// The YAML between two `---` at the very beginning, and where the Markdown begins.

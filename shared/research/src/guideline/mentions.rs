@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::url::{Kind, MAX_URL_BYTES, Reach, SourceUrl};
+use crate::url::{CodeHosts, Kind, MAX_URL_BYTES, Reach, SourceUrl};
 
 use super::bare::{self, Dialect};
 use super::extraction::{Extraction, Found, LocalFile, SkipReason, Skipped};
@@ -119,7 +119,7 @@ impl<'a> Mentions<'a> {
     }
 
     /// Puts everything in the order of the guideline and judges it.
-    pub(super) fn judge(mut self, reach: Reach) -> Extraction {
+    pub(super) fn judge(mut self, reach: Reach, code_hosts: &CodeHosts) -> Extraction {
         let places = Places::new(self.text, std::mem::take(&mut self.headings));
         let mut extraction = Extraction::default();
         let mut known: HashMap<String, usize> = HashMap::new();
@@ -128,7 +128,7 @@ impl<'a> Mentions<'a> {
         self.urls.sort_by_key(|it| it.offset);
         for mention in self.urls {
             let line = places.line(mention.offset);
-            let reason = match judge(&mention, reach) {
+            let reason = match judge(&mention, reach, code_hosts) {
                 Err(reason) => reason,
                 Ok(url) => {
                     let Some(&index) = known.get(url.identity()) else {
@@ -185,12 +185,14 @@ impl<'a> Mentions<'a> {
     }
 }
 
-fn judge(mention: &Mention, reach: Reach) -> Result<SourceUrl, SkipReason> {
+fn judge(mention: &Mention, reach: Reach, code_hosts: &CodeHosts) -> Result<SourceUrl, SkipReason> {
     match mention.place {
         Place::Code => Err(SkipReason::CodeBlock),
         Place::Comment => Err(SkipReason::Comment),
         Place::Image => Err(SkipReason::Image),
-        Place::Text => SourceUrl::parse_within(&mention.url, reach).map_err(SkipReason::from),
+        Place::Text => {
+            SourceUrl::parse_among(&mention.url, reach, code_hosts).map_err(SkipReason::from)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod title;
 use std::fmt;
 
 use crate::plain::{self, Defect};
-use crate::url::Reach;
+use crate::url::{CodeHosts, Reach};
 
 pub use self::extract::extract;
 pub(crate) use self::extract::front_matter;
@@ -108,9 +108,9 @@ impl Guideline {
         extract(&self.0)
     }
 
-    /// The same where pages of one's own network are sources as well.
-    pub fn extract_within(&self, reach: Reach) -> Extraction {
-        extract::extract_within(&self.0, reach)
+    /// The same where pages of one's own network are sources as well, and code is on these hosts too.
+    pub fn extract_among(&self, reach: Reach, code_hosts: &CodeHosts) -> Extraction {
+        extract::extract_among(&self.0, reach, code_hosts)
     }
 }
 

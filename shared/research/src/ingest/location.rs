@@ -5,17 +5,7 @@ use std::fmt;
 use url::Url;
 
 use super::tokens;
-
-/// What kind of host it is, which decides how its URLs are read.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Site {
-    /// `github.com`, and GitHub Enterprise.
-    Github,
-    /// `gitlab.com`, and one's own.
-    Gitlab,
-    /// `bitbucket.org`.
-    Bitbucket,
-}
+use crate::url::CodeSite;
 
 /// What a URL names.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,31 +54,31 @@ impl Location {
     /// What a URL on such a host names; `None` for its other pages.
     ///
     /// ```
-    /// use nova_research::ingest::{Location, Site};
+    /// use nova_research::{ingest::Location, url::CodeSite};
     ///
-    /// let location = Location::parse("https://github.com/a/b/blob/v1/src/lib.rs#L3-L9", Site::Github);
+    /// let location = Location::parse("https://github.com/a/b/blob/v1/src/lib.rs#L3-L9", CodeSite::Github);
     /// let Some(Location::Repository { project, place }) = location else { panic!() };
     /// assert_eq!(project, "a/b");
     /// assert_eq!(place.split(&[]), ("v1".to_owned(), "src/lib.rs".to_owned()));
     /// ```
-    pub fn parse(url: &str, site: Site) -> Option<Self> {
+    pub fn parse(url: &str, site: CodeSite) -> Option<Self> {
         let url = Url::parse(url).ok()?;
-        let parts: Vec<String> = url
-            .path_segments()?
-            .filter(|it| !it.is_empty())
-            .map(decoded)
-            .collect::<Option<_>>()?;
+        let mut parts = Vec::new();
+        for part in url.path_segments()?.filter(|it| !it.is_empty()) {
+            decode(part, &mut parts)?;
+        }
         let lines = url.fragment().and_then(Lines::parse);
         match site {
-            Site::Github => github(url.host_str()?, &parts, lines),
-            Site::Gitlab => gitlab(parts, lines),
-            Site::Bitbucket => {
+            CodeSite::Github => github(url.host_str()?, &parts, lines),
+            CodeSite::Gitlab => gitlab(parts, lines),
+            CodeSite::Bitbucket => {
                 let (project, rest) = project(&parts)?;
                 match rest {
                     [] => Some(Self::whole(project)),
-                    // The page of a folder and that of a file look alike.
+                    // The page of a folder and that of a file look alike, but for the lines.
                     [word, below @ ..] if word == "src" || word == "raw" => {
-                        Self::below(project, below, false, lines)
+                        let is_file = word == "raw" || lines.is_some();
+                        Self::below(project, below, is_file, lines)
                     }
                     _ => None,
                 }
@@ -169,7 +159,7 @@ impl Place {
 }
 
 impl Lines {
-    /// Reads `L10`, `L10-L20`, `L10-20` and `L10C3-L20C1`.
+    /// Reads `L10`, `L10-L20`, `L10-20` and `L10C3-L20C1`; of Bitbucket, `lines-10` and `lines-10:20`.
     fn parse(fragment: &str) -> Option<Self> {
         let number = |text: &str| {
             let text = text.strip_prefix('L').unwrap_or(text);
@@ -178,8 +168,12 @@ impl Lines {
                 .unwrap_or(text.len());
             text.get(..end)?.parse::<usize>().ok().filter(|it| *it > 0)
         };
-        let (first, last) = fragment.split_once('-').unwrap_or((fragment, fragment));
-        let first = number(fragment.starts_with('L').then_some(first)?)?;
+        let (lines, between) = match fragment.strip_prefix("lines-") {
+            Some(lines) => (lines, ':'),
+            None => (fragment.starts_with('L').then_some(fragment)?, '-'),
+        };
+        let (first, last) = lines.split_once(between).unwrap_or((lines, lines));
+        let first = number(first)?;
         let last = number(last).unwrap_or(first).max(first);
         Some(Self { first, last })
     }
@@ -200,7 +194,19 @@ impl fmt::Display for Lines {
 }
 
 fn github(host: &str, parts: &[String], lines: Option<Lines>) -> Option<Location> {
-    if host == "gist.github.com" || host == "gist.githubusercontent.com" {
+    // On GitHub Enterprise, gists and raw files may lie below a name in place of a host of theirs.
+    let (place, parts) = match parts {
+        [place, rest @ ..]
+            if (place == "gist" || place == "raw")
+                && host != "github.com"
+                && !host.starts_with("gist.")
+                && !host.starts_with("raw.") =>
+        {
+            (place.as_str(), rest)
+        }
+        _ => (host, parts),
+    };
+    if place == "gist" || place.starts_with("gist.") {
         // With or without the owner before it.
         let id = match parts {
             [id] => id,
@@ -212,7 +218,7 @@ fn github(host: &str, parts: &[String], lines: Option<Lines>) -> Option<Location
         return Some(Location::Gist { id });
     }
     let (project, rest) = project(parts)?;
-    if host == "raw.githubusercontent.com" {
+    if place == "raw" || place.starts_with("raw.") {
         return Location::below(project, rest, true, lines);
     }
     match rest {
@@ -252,16 +258,22 @@ fn project(parts: &[String]) -> Option<(String, &[String])> {
     Some((format!("{owner}/{name}"), rest))
 }
 
-/// A part of a path as it is called; `None` where that is no name.
-fn decoded(part: &str) -> Option<String> {
+/// A part of a path as it is called; a slash in it (`feature%2Fx`) makes two. `None` where that is
+/// no name.
+fn decode(part: &str, parts: &mut Vec<String>) -> Option<()> {
     let part = percent_encoding::percent_decode_str(part)
         .decode_utf8()
         .ok()?;
-    let is_name = !part.contains(['/', '\\'])
-        && part != "."
-        && part != ".."
-        && !part.chars().any(char::is_control);
-    is_name.then(|| part.into_owned())
+    for name in part.split('/') {
+        let is_name = !name.contains('\\')
+            && !matches!(name, "" | "." | "..")
+            && !name.chars().any(char::is_control);
+        if !is_name {
+            return None;
+        }
+        parts.push(name.to_owned());
+    }
+    Some(())
 }
 
 fn is_kind(part: &str) -> bool {

@@ -45,7 +45,7 @@ use std::io;
 
 pub use self::archive::archive;
 pub use self::collector::files;
-pub use self::location::{Lines, Location, Place, Site};
+pub use self::location::{Lines, Location, Place};
 pub use self::tokens::estimate as estimated_tokens;
 
 /// How many tokens are spent on a repository unless somebody says otherwise.

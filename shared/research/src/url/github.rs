@@ -5,7 +5,7 @@
 
 use url::Url;
 
-use super::Canonical;
+use super::{Canonical, is_name, lines};
 
 /// First parts of a path that are GitHub's own pages and can be nobody's user name.
 #[rustfmt::skip]
@@ -20,20 +20,23 @@ const RESERVED: &[&str] = &[
 ];
 
 /// The canonical form of a URL that names code; `None` for every other page.
-pub(super) fn code(url: &Url, host: &str) -> Option<Canonical> {
-    let parts: Vec<&str> = url
-        .path_segments()?
-        .filter(|part| !part.is_empty())
-        .collect();
-    match host {
-        "github.com" | "www.github.com" => repository(url, &parts),
-        "raw.githubusercontent.com" => raw(&parts),
-        "gist.github.com" | "gist.githubusercontent.com" => gist(host, &parts),
-        _ => None,
+pub(super) fn code(url: &Url, host: &str, parts: &[&str]) -> Option<Canonical> {
+    let on = url.host_str()?;
+    if on == "raw.githubusercontent.com" || on == format!("raw.{host}") {
+        return raw(on, parts);
+    }
+    if on == "gist.githubusercontent.com" || on == format!("gist.{host}") {
+        return gist(on, parts);
+    }
+    match parts {
+        // GitHub Enterprise without hosts of their own for them.
+        ["gist", parts @ ..] if host != "github.com" => gist(&format!("{host}/gist"), parts),
+        ["raw", parts @ ..] if host != "github.com" => raw(&format!("{host}/raw"), parts),
+        _ => repository(url, host, parts),
     }
 }
 
-fn repository(url: &Url, parts: &[&str]) -> Option<Canonical> {
+fn repository(url: &Url, host: &str, parts: &[&str]) -> Option<Canonical> {
     let (&owner, rest) = parts.split_first()?;
     let (&name, rest) = rest.split_first()?;
     let name = name.strip_suffix(".git").unwrap_or(name);
@@ -48,27 +51,21 @@ fn repository(url: &Url, parts: &[&str]) -> Option<Canonical> {
         return None;
     }
     let lines = match rest {
-        [] | ["tree", _, ..] => None,
-        ["blob" | "raw", _, _, ..] => url.fragment().filter(|it| selects_lines(it)),
+        [] | ["tree", _, ..] => String::new(),
+        ["blob" | "raw", _, _, ..] => lines(url),
         _ => return None,
     };
-    let mut path = String::new();
-    for part in rest {
-        path.push('/');
-        path.push_str(part);
-    }
-    if let Some(lines) = lines {
-        path.push('#');
-        path.push_str(lines);
-    }
+    let path: String = rest.iter().flat_map(|part| ["/", part]).collect();
+    let path = path + &lines;
     Some(Canonical {
-        url: format!("https://github.com/{owner}/{name}{path}"),
+        url: format!("https://{host}/{owner}/{name}{path}"),
         // Owners and repositories are found in any case; paths and references are not.
-        identity: format!("github.com/{owner}/{name}").to_ascii_lowercase() + &path,
+        identity: format!("{host}/{owner}/{name}").to_ascii_lowercase() + &path,
     })
 }
 
-fn raw(parts: &[&str]) -> Option<Canonical> {
+/// `place`: the host, and what comes before the owner.
+fn raw(place: &str, parts: &[&str]) -> Option<Canonical> {
     let [owner, name, reference @ ..] = parts else {
         return None;
     };
@@ -77,12 +74,12 @@ fn raw(parts: &[&str]) -> Option<Canonical> {
     }
     let path = reference.join("/");
     Some(Canonical {
-        url: format!("https://raw.githubusercontent.com/{owner}/{name}/{path}"),
-        identity: format!("raw.githubusercontent.com/{owner}/{name}/").to_ascii_lowercase() + &path,
+        url: format!("https://{place}/{owner}/{name}/{path}"),
+        identity: format!("{place}/{owner}/{name}/").to_ascii_lowercase() + &path,
     })
 }
 
-fn gist(host: &str, parts: &[&str]) -> Option<Canonical> {
+fn gist(place: &str, parts: &[&str]) -> Option<Canonical> {
     let is_id = |part: &str| {
         let id = part.strip_suffix(".git").unwrap_or(part);
         (20..=40).contains(&id.len()) && id.bytes().all(|it| it.is_ascii_hexdigit())
@@ -102,8 +99,8 @@ fn gist(host: &str, parts: &[&str]) -> Option<Canonical> {
     let path = parts.join("/");
     let path = path.strip_suffix(".git").unwrap_or(&path);
     Some(Canonical {
-        url: format!("https://{host}/{path}"),
-        identity: format!("{host}/{path}"),
+        url: format!("https://{place}/{path}"),
+        identity: format!("{place}/{path}"),
     })
 }
 
@@ -115,23 +112,7 @@ fn is_owner(part: &str) -> bool {
 }
 
 fn is_repository(part: &str) -> bool {
-    (1..=100).contains(&part.len())
-        && part != "."
-        && part != ".."
-        && part
-            .bytes()
-            .all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
-}
-
-/// `L10`, `L10-L20` or `L10C3-L20C1`: the lines that the author meant.
-fn selects_lines(fragment: &str) -> bool {
-    fragment.strip_prefix('L').is_some_and(|rest| {
-        rest.starts_with(|first: char| first.is_ascii_digit())
-            && rest.len() <= 40
-            && rest
-                .bytes()
-                .all(|it| it.is_ascii_digit() || b"LC-".contains(&it))
-    })
+    part.len() <= 100 && is_name(part)
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@
 //! default port, the fragment (but the lines of a file on GitHub and the routes `#/…`, `#!…`) and
 //! tracking parameters. Query parameters keep their order, `www.` and a slash at the end count.
 
+mod bitbucket;
 mod github;
+mod gitlab;
 mod web;
 mod youtube;
 
@@ -20,13 +22,13 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-pub use nova_web::{MAX_URL_BYTES, NOT_GLOBAL, Reach, is_global};
+pub use nova_web::{CodeHosts, CodeSite, MAX_URL_BYTES, NOT_GLOBAL, Reach, is_global};
 
 /// What a source is, and so which tool reads it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Code: a repository, folder, file or gist.
+    /// Code: a repository, folder, file or gist, of GitHub or another host that is known to keep code.
     Github,
     /// A video.
     Youtube,
@@ -94,6 +96,16 @@ impl SourceUrl {
 
     /// The same where one's own network may be read as well.
     pub fn parse_within(written: &str, reach: Reach) -> Result<Self, Refusal> {
+        Self::parse_among(written, reach, &CodeHosts::default())
+    }
+
+    /// The same where other hosts than GitHub keep code too. Whoever named them answers for their
+    /// being reached: they may be of one's own network, of which nothing else is read then.
+    pub fn parse_among(
+        written: &str,
+        reach: Reach,
+        code_hosts: &CodeHosts,
+    ) -> Result<Self, Refusal> {
         if written.len() > MAX_URL_BYTES {
             return Err(Refusal::TooLong);
         }
@@ -104,14 +116,17 @@ impl SourceUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::CredentialsInUrl);
         }
-        let host = reachable_host(&mut url, reach)?;
-        let (kind, canonical) = if let Some(youtube) = youtube::read(&url, &host) {
+        let host = reachable_host(&mut url, reach);
+        if host == Err(Refusal::InvalidUrl) {
+            return Err(Refusal::InvalidUrl);
+        }
+        let (kind, canonical) = if let Some(canonical) = code(&url, code_hosts) {
+            (Kind::Github, canonical)
+        } else if let Some(youtube) = youtube::read(&url, &host?) {
             match youtube {
                 youtube::Youtube::Video(canonical) => (Kind::Youtube, canonical),
                 youtube::Youtube::NotAVideo => return Err(Refusal::YoutubeNotAVideo),
             }
-        } else if let Some(canonical) = github::code(&url, &host) {
-            (Kind::Github, canonical)
         } else {
             (Kind::Web, web::page(url, written))
         };
@@ -152,6 +167,45 @@ impl fmt::Display for SourceUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.url)
     }
+}
+
+/// The canonical form of a URL that names code.
+fn code(url: &Url, hosts: &CodeHosts) -> Option<Canonical> {
+    let (host, site) = hosts.find(url)?;
+    let parts: Vec<&str> = url
+        .path_segments()?
+        .filter(|part| !part.is_empty())
+        .collect();
+    match site {
+        CodeSite::Github => github::code(url, host, &parts),
+        CodeSite::Gitlab => gitlab::code(url, host, &parts),
+        CodeSite::Bitbucket => bitbucket::code(url, host, &parts),
+    }
+}
+
+/// Names of owners and repositories, as all of these hosts make them.
+fn is_name(part: &str) -> bool {
+    (1..=255).contains(&part.len())
+        && part != "."
+        && part != ".."
+        && part
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
+}
+
+/// The lines that the author meant, where the fragment selects some: `L10`, `L10-L20`, `L10C3-L20C1`.
+fn lines(url: &Url) -> String {
+    let selects_lines = |fragment: &&str| {
+        fragment.strip_prefix('L').is_some_and(|rest| {
+            rest.starts_with(|first: char| first.is_ascii_digit())
+                && rest.len() <= 40
+                && rest
+                    .bytes()
+                    .all(|it| it.is_ascii_digit() || b"LC-".contains(&it))
+        })
+    };
+    let fragment = url.fragment().filter(selects_lines);
+    fragment.map_or_else(String::new, |it| format!("#{it}"))
 }
 
 /// Checks the host and takes the dots from its end, which mean the same name.

@@ -94,7 +94,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// Values of these may hold a password and are never repeated.
-const UNPRINTABLE: [&str; 1] = ["DATABASE_URL"];
+const UNPRINTABLE: [&str; 2] = ["CODE_HOST_TOKENS", "DATABASE_URL"];
 
 impl Reader<'_> {
     pub(super) fn text(&self, name: &str) -> Option<String> {

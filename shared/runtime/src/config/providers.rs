@@ -1,8 +1,12 @@
 //! Who is paid for what: keys, and where each provider is.
 
+use nova_web::CodeHosts;
 use url::Url;
 
-use super::{ModelsConfig, SearchConfig, Secret, environment::Reader, models, search, web_address};
+use super::{
+    CodeHost, ModelsConfig, SearchConfig, Secret, code_hosts, environment::Reader, models, search,
+    web_address,
+};
 
 /// One provider with a key.
 #[derive(Clone, Debug)]
@@ -23,6 +27,10 @@ pub struct ProvidersConfig {
     pub page_reader: PageReaderChoice,
     /// `GITHUB_TOKEN`, `GITHUB_BASE_URL`: code. Public repositories need no token.
     pub github: Endpoint,
+    /// `CODE_HOSTS`, `CODE_HOST_TOKENS`: further hosts of code, each with what it is: GitHub Enterprise,
+    /// GitLab, Bitbucket. Their repositories are read like GitHub's; of hosts that are not named,
+    /// they are web pages.
+    pub code_hosts: Vec<CodeHost>,
     /// `GOOGLE_API_KEY`, `GOOGLE_BASE_URL`: the Gemini API.
     pub gemini: Endpoint,
     /// `OPENAI_API_KEY`, `OPENAI_BASE_URL`: OpenAI, or whoever speaks its chat completions. One's
@@ -32,6 +40,14 @@ pub struct ProvidersConfig {
     pub models: ModelsConfig,
     /// Who is asked where something is searched.
     pub search: SearchConfig,
+}
+
+impl ProvidersConfig {
+    /// Which hosts keep code, for whoever tells it from web pages.
+    pub fn known_code_hosts(&self) -> CodeHosts {
+        let named = self.code_hosts.iter();
+        named.map(|host| (host.name.clone(), host.site)).collect()
+    }
 }
 
 /// Who reads pages first where there is a choice.
@@ -67,6 +83,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
             ["GITHUB_TOKEN", "GITHUB_BASE_URL"],
             "https://api.github.com",
         )?,
+        code_hosts: code_hosts::read(reader),
         gemini: endpoint(
             reader,
             ["GOOGLE_API_KEY", "GOOGLE_BASE_URL"],

@@ -14,125 +14,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
-use ring::digest;
 use serde_json::{Value, json};
-use tar::{Builder, EntryType, Header};
 
-use super::{Answer, Received, StandIn};
+pub use super::repository::Repository;
+use super::{Answer, Received, StandIn, repository::sha1};
 
 /// The token that it knows.
 pub const TOKEN: &str = "github-token-of-a-test";
 /// What the link to a private archive is signed with.
 const LINK: &str = "token=signed";
-
-/// A repository, in one state.
-#[derive(Clone, Debug, Default)]
-pub struct Repository {
-    files: Vec<(String, Bytes)>,
-    branches: Vec<String>,
-    tags: Vec<String>,
-    description: Option<String>,
-    licence: Option<String>,
-    is_private: bool,
-    /// What is served in place of the archive of the files.
-    archive: Option<Answer>,
-}
-
-impl Repository {
-    /// One with the branch `main` and these files.
-    pub fn new<P: Into<String>, B: Into<Bytes>>(files: impl IntoIterator<Item = (P, B)>) -> Self {
-        let files = files.into_iter();
-        Self {
-            files: files
-                .map(|(path, bytes)| (path.into(), bytes.into()))
-                .collect(),
-            branches: vec!["main".to_owned()],
-            ..Self::default()
-        }
-    }
-
-    /// With another branch, in the same state.
-    #[must_use]
-    pub fn branch(mut self, name: &str) -> Self {
-        self.branches.push(name.to_owned());
-        self
-    }
-
-    /// With a tag, of the same state.
-    #[must_use]
-    pub fn tag(mut self, name: &str) -> Self {
-        self.tags.push(name.to_owned());
-        self
-    }
-
-    /// With what its owner says of it, and its licence.
-    #[must_use]
-    pub fn described(mut self, description: &str, licence: &str) -> Self {
-        self.description = Some(description.to_owned());
-        self.licence = Some(licence.to_owned());
-        self
-    }
-
-    /// Only with [`TOKEN`].
-    #[must_use]
-    pub fn private(mut self) -> Self {
-        self.is_private = true;
-        self
-    }
-
-    /// With an archive of the test's own.
-    #[must_use]
-    pub fn archived(mut self, archive: Answer) -> Self {
-        self.archive = Some(archive);
-        self
-    }
-
-    /// The commit that it is at: another for other files.
-    pub fn commit(&self) -> String {
-        let mut all = Vec::new();
-        for (path, bytes) in &self.files {
-            all.extend_from_slice(path.as_bytes());
-            all.push(0);
-            all.extend_from_slice(bytes);
-            all.push(0);
-        }
-        sha1(&all)
-    }
-
-    fn has(&self, reference: &str) -> bool {
-        let names = self.branches.iter().chain(&self.tags);
-        reference == "HEAD"
-            || reference == self.commit()
-            || names.into_iter().any(|it| it == reference)
-    }
-
-    /// As `git archive` writes it: a record with the commit, one folder.
-    fn archive(&self, name: &str) -> io::Result<Bytes> {
-        let commit = self.commit();
-        let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        let record = format!("52 comment={commit}\n");
-        let mut header = Header::new_ustar();
-        header.set_entry_type(EntryType::XGlobalHeader);
-        header.set_path("pax_global_header")?;
-        header.set_size(record.len() as u64);
-        header.set_cksum();
-        archive.append(&header, record.as_bytes())?;
-        let top = format!(
-            "{}-{}",
-            name.replace('/', "-"),
-            commit.get(..7).unwrap_or_default()
-        );
-        for (path, bytes) in &self.files {
-            let mut header = Header::new_ustar();
-            header.set_mode(0o644);
-            header.set_size(bytes.len() as u64);
-            archive.append_data(&mut header, format!("{top}/{path}"), &**bytes)?;
-        }
-        Ok(archive.into_inner()?.finish()?.into())
-    }
-}
 
 /// A GitHub on loopback: the interface, and the archive host.
 #[derive(Clone)]
@@ -284,8 +174,8 @@ fn of_repository(
         ["contents", path @ ..] => {
             let path = path.join("/");
             let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy();
-            match repository.files.iter().find(|(has, _)| *has == *path) {
-                Some((_, bytes)) => Answer::new(
+            match repository.file(&path) {
+                Some(bytes) => Answer::new(
                     200,
                     "application/vnd.github.raw+json; charset=utf-8",
                     bytes.clone(),
@@ -324,23 +214,13 @@ fn archive_host(received: &Received, code: &Code) -> Answer {
     };
     let rest = rest.join("/");
     let answer = match *kind {
-        "tar.gz" | "legacy.tar.gz" if repository.has(&rest) => {
-            let archive = match &repository.archive {
-                Some(archive) => archive.clone(),
-                None => repository.archive(&name).map_or_else(
-                    |error| message(500, &error.to_string()),
-                    |archive| Answer::new(200, "application/x-gzip", archive),
-                ),
-            };
-            archive.paid(name, 1)
-        }
+        "tar.gz" | "legacy.tar.gz" if repository.has(&rest) => repository.archive(&name),
         "raw" => {
             let names = repository.branches.iter().chain(&repository.tags);
             let mut paths =
                 names.filter_map(|it| rest.strip_prefix(it.as_str())?.strip_prefix('/'));
-            let found = paths.find_map(|path| repository.files.iter().find(|(has, _)| has == path));
-            match found {
-                Some((_, bytes)) => Answer::new(200, "text/plain; charset=utf-8", bytes.clone()),
+            match paths.find_map(|path| repository.file(path)) {
+                Some(bytes) => Answer::new(200, "text/plain; charset=utf-8", bytes.clone()),
                 None => return Answer::new(404, "text/plain", "404: Not Found"),
             }
         }
@@ -366,13 +246,6 @@ pub fn rate_limited(seconds: u64) -> Answer {
         .header("x-ratelimit-limit", "60")
         .header("x-ratelimit-remaining", "0")
         .header("x-ratelimit-reset", &reset.to_string())
-}
-
-/// As git writes it.
-fn sha1(bytes: &[u8]) -> String {
-    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
-    let number = hash.as_ref().iter();
-    number.fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
 }
 
 fn not_found() -> Answer {

@@ -7,6 +7,7 @@
 //!
 //! | Module | Who |
 //! | --- | --- |
+//! | [`bitbucket`], [`gitlab`] | code, as [`github`] |
 //! | [`engines`] | search engines that list results: Tavily, `SearXNG` |
 //! | [`firecrawl`] | reads pages (`POST /v2/scrape`) |
 //! | [`github`] | code: archives, files, gists; not paid, but limited |
@@ -30,9 +31,11 @@
 //! # Ok(()) }
 //! ```
 
+pub mod bitbucket;
 pub mod engines;
 pub mod firecrawl;
 pub mod github;
+pub mod gitlab;
 pub mod google;
 pub mod openai;
 pub mod perplexity;
@@ -40,6 +43,7 @@ pub mod site;
 
 mod answer;
 mod fault;
+mod repository;
 mod schema;
 mod server;
 

@@ -1,25 +1,20 @@
-//! Code: repositories, folders, files and gists of GitHub, over its REST interface and without git.
+//! One host: what of it is asked, and in which order.
 //!
-//! Of a repository one archive is fetched, of the commit that a URL means; it is read while it
-//! comes. Which commit that is costs one small request, so that nothing is fetched again of a
-//! repository in which nothing has changed.
-//!
-//! The token goes to GitHub's interface and nowhere else: archives lie on another host, to which
-//! it redirects. Without a token the interface answers sixty requests an hour to the whole address
-//! that this machine shares with others; so archives and files are then fetched from where the
+//! The token goes to the host's interface and nowhere else: archives may lie on another host, to
+//! which it redirects. Without a token GitHub's interface answers sixty requests an hour to the whole
+//! address that this machine shares with others; so archives and files are then fetched from where the
 //! interface would lead ([`Mirrors`]), and the state of a repository is what its archive says.
 
-mod archive;
-mod error;
-mod rest;
-mod wire;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use nova_research::ingest::{self, Digest, Location, Place, Site};
+use nova_research::{
+    ingest::{self, Digest, Location, Place},
+    url::CodeSite,
+};
 use nova_runtime::{
-    App,
-    config::{Endpoint, FetchConfig},
+    config::{self, Endpoint, FetchConfig},
     fetch::{
         ContentTypes, FetchError, FetchRequest, Fetched, Fetcher, Initiative, Limits, Validators,
     },
@@ -27,18 +22,26 @@ use nova_runtime::{
 };
 use url::Url;
 
-pub use self::error::GithubError;
-use self::rest::{Rest, State};
+use super::{
+    Code, CodeError, Known, Outcome, archive,
+    bitbucket::Bitbucket,
+    error::Whom,
+    github::Github,
+    gitlab::Gitlab,
+    interface::{Interface, State},
+    names,
+    rest::{MAX_FILE_BYTES, Rest, below},
+};
 
-/// GitHub's own interface.
-const PUBLIC_HOST: &str = "api.github.com";
-/// The largest single file that is read.
-const MAX_FILE_BYTES: usize = 10 << 20;
+/// Where the interfaces are that everybody may ask. Whatever else is named may be of one's own
+/// network.
+const PUBLIC_HOSTS: [&str; 3] = ["api.github.com", "api.bitbucket.org", "gitlab.com"];
 
-/// GitHub, or an instance of it.
+/// A code host.
 #[derive(Clone, Debug)]
-pub struct Github {
-    rest: Rest,
+pub struct CodeHost {
+    site: CodeSite,
+    interface: Arc<dyn Interface>,
     fetcher: Fetcher,
     /// Where archives and files are fetched without a token.
     mirrors: Option<Mirrors>,
@@ -54,65 +57,42 @@ pub struct Mirrors {
     pub files: Url,
 }
 
-/// What is known of a source from the last time.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// The commit, or the version of the gist.
-    pub revision: Option<String>,
-    /// What the answer was marked with.
-    pub etag: Option<String>,
-}
-
-/// What a URL gave.
-#[derive(Debug)]
-pub enum Outcome {
-    /// What it gave the last time.
-    Unchanged,
-    /// Something that is new, or has changed.
-    Read(Box<Code>),
-}
-
-/// Code that was read.
-#[derive(Debug)]
-pub struct Code {
-    /// The Markdown.
-    pub digest: Digest,
-    /// What it is called: `acme/widgets`.
-    pub title: String,
-    /// For the next time.
-    pub known: Known,
-}
-
-impl Github {
-    /// The GitHub that the settings speak of.
-    pub fn from_app(app: &App) -> Self {
-        let config = app.config();
-        let (fetch, github) = (&config.fetch, &config.providers.github);
-        Self::new(app.http(), github, fetch, app.fetcher())
-    }
-
-    /// A GitHub at an address.
-    pub fn new(
+impl CodeHost {
+    /// GitHub, at its address or that of a stand-in.
+    pub fn github(
         http: &HttpClient,
         endpoint: &Endpoint,
         fetch: &FetchConfig,
         fetcher: &Fetcher,
     ) -> Self {
-        let is_public = endpoint.base_url.host_str() == Some(PUBLIC_HOST);
-        let fetcher = if is_public {
-            fetcher.clone()
-        } else {
-            // One's own instance may lie in one's own network, and so may where it leads.
-            Fetcher::new(&FetchConfig {
-                allow_private_urls: true,
-                ..fetch.clone()
-            })
-        };
-        let mirrors = Mirrors::public().filter(|_| is_public && endpoint.key.is_none());
+        let is_public = is_public(endpoint);
+        let rest = Rest::new(http, endpoint, Whom::github());
         Self {
-            rest: Rest::new(http, endpoint),
-            fetcher,
-            mirrors,
+            site: CodeSite::Github,
+            interface: Arc::new(Github(rest)),
+            fetcher: fetcher_for(is_public, fetch, fetcher),
+            mirrors: Mirrors::public().filter(|_| is_public && endpoint.key.is_none()),
+        }
+    }
+
+    /// A host that the settings name.
+    pub fn named(
+        http: &HttpClient,
+        host: &config::CodeHost,
+        fetch: &FetchConfig,
+        fetcher: &Fetcher,
+    ) -> Self {
+        let (_, provider) = names(host.site);
+        let rest = Rest::new(http, &host.endpoint, Whom::named(provider, &host.name));
+        Self {
+            site: host.site,
+            interface: match host.site {
+                CodeSite::Github => Arc::new(Github(rest)),
+                CodeSite::Gitlab => Arc::new(Gitlab(rest)),
+                CodeSite::Bitbucket => Arc::new(Bitbucket::new(rest)),
+            },
+            fetcher: fetcher_for(is_public(&host.endpoint), fetch, fetcher),
+            mirrors: None,
         }
     }
 
@@ -127,9 +107,9 @@ impl Github {
     ///
     /// # Errors
     ///
-    /// It is not there, GitHub does not answer, or what it has cannot be read.
-    pub async fn read(&self, url: &str, known: &Known) -> Result<Outcome, GithubError> {
-        match Location::parse(url, Site::Github) {
+    /// It is not there, the host does not answer, or what it has cannot be read.
+    pub async fn read(&self, url: &str, known: &Known) -> Result<Outcome, CodeError> {
+        match Location::parse(url, self.site) {
             Some(Location::Repository { project, place }) => {
                 let asked = Asked {
                     url,
@@ -144,31 +124,29 @@ impl Github {
                 }
             }
             Some(Location::Gist { id }) => self.gist(url, &id, known).await,
-            None => Err(GithubError::NotCode),
+            None => Err(CodeError::NotCode),
         }
     }
 
     /// By the interface: the commit first, and the rest only if that is another.
-    async fn repository(&self, asked: Asked<'_>) -> Result<Outcome, GithubError> {
+    async fn repository(&self, asked: Asked<'_>) -> Result<Outcome, CodeError> {
         let Asked { project, known, .. } = asked;
         let (reference, path) = self.split(asked).await?;
         let before = known.revision.as_deref();
-        let commit = match self.rest.commit(project, &reference, before).await? {
+        let commit = match self.interface.commit(project, &reference, before).await? {
             State::Same => return Ok(Outcome::Unchanged),
             State::Is(commit) => commit,
         };
         let mut request = asked.request(&reference, &path);
         request.commit = Some(commit.clone());
         let digest = if asked.place.is_file() {
-            let file = self.rest.file(project, &path, &commit).await?;
+            let file = self.interface.file(project, &path, &commit).await?;
             ingest::files([(&*path, &*file)], &request)?
         } else {
-            let facts = self.rest.facts(project).await?;
-            request.licence = facts.licence();
+            let facts = self.interface.facts(project).await?;
+            request.licence = facts.licence;
             request.description = facts.description;
-            let archive =
-                FetchRequest::new(self.rest.archive_url(project, &commit)?, Initiative::User);
-            let archive = self.rest.authorized(archive)?;
+            let archive = self.interface.archive(project, &commit)?;
             match archive::read(&self.fetcher, archive, request).await? {
                 Some((digest, _)) => digest,
                 None => return Ok(Outcome::Unchanged),
@@ -178,7 +156,7 @@ impl Github {
             revision: Some(commit),
             etag: None,
         };
-        Ok(asked.read(digest, &path, known))
+        Ok(self.code(asked, digest, &path, known))
     }
 
     /// Without the interface: the archive says of which commit it is.
@@ -186,14 +164,15 @@ impl Github {
         &self,
         mirrors: &Mirrors,
         asked: Asked<'_>,
-    ) -> Result<Outcome, GithubError> {
+    ) -> Result<Outcome, CodeError> {
         let (reference, path) = match self.split(asked).await {
             Ok(split) => split,
             // The sixty requests of this hour are spent. Most names have no slash.
             Err(error) if error.is_rate_limit() => asked.place.split(&[]),
             Err(error) => return Err(error),
         };
-        let url = below(&mirrors.archives, &[asked.project, "tar.gz", &reference])?;
+        let parts = [asked.project, "tar.gz", &reference];
+        let url = below(&mirrors.archives, parts.iter().flat_map(|it| it.split('/')))?;
         let archive = FetchRequest::new(url, Initiative::User).unless_unchanged(asked.validators());
         let request = asked.request(&reference, &path);
         let read = archive::read(&self.fetcher, archive, request).await;
@@ -204,19 +183,20 @@ impl Github {
         if revision.is_some() && revision == asked.known.revision {
             return Ok(Outcome::Unchanged);
         }
-        Ok(asked.read(digest, &path, Known { revision, etag }))
+        Ok(self.code(asked, digest, &path, Known { revision, etag }))
     }
 
     async fn mirrored_file(
         &self,
         mirrors: &Mirrors,
         asked: Asked<'_>,
-    ) -> Result<Outcome, GithubError> {
+    ) -> Result<Outcome, CodeError> {
         let Place::Below { parts, .. } = asked.place else {
-            return Err(GithubError::NotCode);
+            return Err(CodeError::NotCode);
         };
         let (reference, path) = asked.place.split(&[]);
-        let url = below(&mirrors.files, &[asked.project, "raw", &parts.join("/")])?;
+        let (project, parts) = (asked.project.split('/'), parts.iter().map(String::as_str));
+        let url = below(&mirrors.files, project.chain(["raw"]).chain(parts))?;
         let file = FetchRequest::new(url, Initiative::User)
             .limits(Limits::of_bytes(MAX_FILE_BYTES as u64))
             .content_types(ContentTypes::Any)
@@ -234,11 +214,11 @@ impl Github {
             revision: None,
             etag,
         };
-        Ok(asked.read(digest, &path, known))
+        Ok(self.code(asked, digest, &path, known))
     }
 
-    async fn gist(&self, url: &str, id: &str, known: &Known) -> Result<Outcome, GithubError> {
-        let Some(gist) = self.rest.gist(id, known.etag.as_deref()).await? else {
+    async fn gist(&self, url: &str, id: &str, known: &Known) -> Result<Outcome, CodeError> {
+        let Some(gist) = self.interface.gist(id, known.etag.as_deref()).await? else {
             return Ok(Outcome::Unchanged);
         };
         let (gist, etag) = gist;
@@ -269,11 +249,12 @@ impl Github {
             digest,
             title,
             known,
+            provider: names(self.site).0,
         })))
     }
 
     /// A file of a gist that is too long to be in the answer.
-    async fn rest_of(&self, url: &str) -> Result<Bytes, GithubError> {
+    async fn rest_of(&self, url: &str) -> Result<Bytes, CodeError> {
         let file = FetchRequest::new(url, Initiative::User)
             .limits(Limits::of_bytes(MAX_FILE_BYTES as u64))
             .content_types(ContentTypes::Any);
@@ -283,14 +264,45 @@ impl Github {
         }
     }
 
+    fn code(&self, asked: Asked<'_>, digest: Digest, path: &str, known: Known) -> Outcome {
+        let title = if path.is_empty() {
+            asked.project.to_owned()
+        } else {
+            format!("{}: {path}", asked.project)
+        };
+        Outcome::Read(Box::new(Code {
+            digest,
+            title,
+            known,
+            provider: names(self.site).0,
+        }))
+    }
+
     /// The branch, tag or commit, and the path behind it.
-    async fn split(&self, asked: Asked<'_>) -> Result<(String, String), GithubError> {
+    async fn split(&self, asked: Asked<'_>) -> Result<(String, String), CodeError> {
         let known = match asked.place.ambiguous() {
-            Some(first) => self.rest.names(asked.project, first).await?,
+            Some(first) => self.interface.names(asked.project, first).await?,
             None => Vec::new(),
         };
         Ok(asked.place.split(&known))
     }
+}
+
+/// Whether its interface is asked by everybody.
+fn is_public(endpoint: &Endpoint) -> bool {
+    let host = endpoint.base_url.host_str();
+    host.is_some_and(|host| PUBLIC_HOSTS.contains(&host))
+}
+
+fn fetcher_for(is_public: bool, fetch: &FetchConfig, fetcher: &Fetcher) -> Fetcher {
+    if is_public {
+        return fetcher.clone();
+    }
+    // One's own instance may lie in one's own network, and so may where it leads.
+    Fetcher::new(&FetchConfig {
+        allow_private_urls: true,
+        ..fetch.clone()
+    })
 }
 
 impl Mirrors {
@@ -323,15 +335,12 @@ impl Asked<'_> {
     }
 
     /// What 404 means where nobody is asked who he is.
-    fn missing(&self, error: GithubError) -> GithubError {
+    fn missing(&self, error: CodeError) -> CodeError {
         match error {
-            GithubError::Fetch(FetchError::Status { status, .. })
+            CodeError::Fetch(FetchError::Status { status, .. })
                 if status == StatusCode::NOT_FOUND =>
             {
-                GithubError::Missing {
-                    what: self.url.to_owned(),
-                    has_token: false,
-                }
+                Whom::github().missing(self.url.to_owned(), false)
             }
             error => error,
         }
@@ -340,28 +349,4 @@ impl Asked<'_> {
     fn validators(&self) -> Validators {
         Validators::new(self.known.etag.as_deref(), None)
     }
-
-    fn read(&self, digest: Digest, path: &str, known: Known) -> Outcome {
-        let title = if path.is_empty() {
-            self.project.to_owned()
-        } else {
-            format!("{}: {path}", self.project)
-        };
-        Outcome::Read(Box::new(Code {
-            digest,
-            title,
-            known,
-        }))
-    }
-}
-
-/// An address below another, of parts that are encoded here.
-fn below(base: &Url, parts: &[&str]) -> Result<Url, GithubError> {
-    let mut url = base.clone();
-    let parts = parts.iter().flat_map(|it| it.split('/'));
-    url.path_segments_mut()
-        .map_err(|()| GithubError::NotCode)?
-        .pop_if_empty()
-        .extend(parts);
-    Ok(url)
 }

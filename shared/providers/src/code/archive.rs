@@ -11,12 +11,12 @@ use nova_research::ingest::{self, Digest, Request};
 use nova_runtime::fetch::{Body, ContentTypes, FetchError, FetchRequest, Fetched, Fetcher, Limits};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
-use super::GithubError;
+use super::CodeError;
 
 /// An archive larger than this has no text that helps an author.
 const LIMITS: Limits = Limits {
     bytes: 1 << 30,
-    // GitHub makes the archive when it is asked for.
+    // The host makes the archive when it is asked for.
     first_byte: Duration::from_mins(1),
     idle: Duration::from_secs(30),
     total: Duration::from_mins(10),
@@ -29,7 +29,7 @@ pub(super) async fn read(
     fetcher: &Fetcher,
     archive: FetchRequest,
     request: Request,
-) -> Result<Option<(Digest, Option<String>)>, GithubError> {
+) -> Result<Option<(Digest, Option<String>)>, CodeError> {
     let archive = archive.limits(LIMITS).content_types(ContentTypes::Any);
     let document = match fetcher.fetch(&archive).await? {
         Fetched::NotModified => return Ok(None),
@@ -41,7 +41,7 @@ pub(super) async fn read(
     let (fetched, digest) = tokio::join!(pass_on(document.into_body(), pieces), reading);
     // Where both failed, the one that broke off is the cause.
     fetched?;
-    Ok(Some((digest.map_err(GithubError::Stopped)??, etag)))
+    Ok(Some((digest.map_err(CodeError::Stopped)??, etag)))
 }
 
 /// Passes the body on, as long as somebody reads.

@@ -1,0 +1,283 @@
+//! Code of hosts that the settings name: what is fetched, and where each token goes.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use nova_providers::code::{CodeError, CodeHost, Known, Outcome};
+use nova_runtime::{
+    config::{self, Endpoint, FetchConfig, Secret},
+    fetch::Fetcher,
+    http_client::HttpClient,
+    jobs::Failure,
+};
+use nova_testkit::providers::{
+    Answer, Effect, Fault, StandIn,
+    bitbucket::{self, Bitbucket},
+    github::{self, Github},
+    gitlab::{self, Gitlab, Repository},
+};
+use nova_web::CodeSite;
+
+fn widgets() -> Repository {
+    Repository::new([
+        ("README.md", "# Widgets\n"),
+        (
+            "src/lib.rs",
+            "//! Widgets.\npub fn one() {}\npub fn two() {}\n",
+        ),
+        ("a folder/notes.txt", "Spaces.\n"),
+    ])
+    .branch("feature")
+    .branch("feature/x")
+    .tag("v1.0")
+}
+
+fn client(site: CodeSite, at: &StandIn, token: Option<&str>) -> CodeHost {
+    let host = config::CodeHost {
+        name: "code.acme.example".to_owned(),
+        site,
+        endpoint: Endpoint {
+            key: token.map(Secret::new),
+            base_url: at.url().parse().unwrap(),
+        },
+    };
+    let fetch = FetchConfig::default();
+    CodeHost::named(&HttpClient::new(), &host, &fetch, &Fetcher::new(&fetch))
+}
+
+async fn read(host: &CodeHost, url: &str) -> (String, Known) {
+    match host.read(url, &Known::default()).await.unwrap() {
+        Outcome::Read(code) => (code.digest.markdown, code.known),
+        Outcome::Unchanged => panic!("there was nothing before"),
+    }
+}
+
+async fn failure(host: &CodeHost, url: &str) -> CodeError {
+    host.read(url, &Known::default()).await.unwrap_err()
+}
+
+/// Reads what a URL names, and what it names once more.
+async fn assert_read(host: &CodeHost, url: &str, has: &str, has_not: &str) {
+    let (markdown, known) = read(host, url).await;
+    assert!(markdown.contains(has), "{url}: {has} in {markdown}");
+    assert!(
+        !markdown.contains(has_not),
+        "{url}: {has_not} in {markdown}"
+    );
+    assert_eq!(known.revision, Some(widgets().commit()), "{url}");
+    let again = host.read(url, &known).await.unwrap();
+    assert!(matches!(again, Outcome::Unchanged), "{url}");
+}
+
+#[tokio::test]
+async fn a_project_of_gitlab_is_read_by_every_url_that_names_code() {
+    let at = Gitlab::start().await.unwrap();
+    let project = widgets().described("All of them", "MIT").private();
+    at.put("acme/team/widgets", project);
+    let host = client(CodeSite::Gitlab, &at, Some(gitlab::TOKEN));
+    let at_host = "https://code.acme.example/acme/team/widgets";
+    for (url, has, has_not) in [
+        ("", "- Description: All of them\n", "nothing of the kind"),
+        ("/-/tree/feature/x/src", "(feature/x)", "Spaces."),
+        ("/-/tree/v1.0", "(v1.0)", "nothing of the kind"),
+        (
+            "/-/blob/feature/x/src/lib.rs",
+            "- Path: src/lib.rs",
+            "# Widgets",
+        ),
+        (
+            "/-/blob/feature%2Fx/src/lib.rs",
+            "- Path: src/lib.rs",
+            "# Widgets",
+        ),
+        (
+            "/-/blob/main/src/lib.rs#L2-3",
+            "(lines 2–3 of 3)\n\n```rust\npub fn one",
+            "# Widgets",
+        ),
+        ("/-/raw/main/a%20folder/notes.txt", "Spaces.", "# Widgets"),
+    ] {
+        assert_read(&host, &format!("{at_host}{url}"), has, has_not).await;
+    }
+    assert!(
+        at.received()
+            .iter()
+            .all(|it| it.bearer() == Some(gitlab::TOKEN))
+    );
+
+    let error = failure(&host, &format!("{at_host}/-/tree/nobranch")).await;
+    assert_eq!(
+        error.to_string(),
+        "GitLab has no acme/team/widgets at nobranch, or the token of this deployment may not read it"
+    );
+    let error = failure(&host, &format!("{at_host}/-/blob/main/nowhere.rs")).await;
+    assert_eq!(
+        error.to_string(),
+        "there is no file nowhere.rs in the repository"
+    );
+    let error = failure(&client(CodeSite::Gitlab, &at, None), at_host).await;
+    assert_eq!(
+        error.to_string(),
+        "GitLab has no acme/team/widgets, or it is private: CODE_HOST_TOKENS has no token for \
+         code.acme.example"
+    );
+    let error = failure(&client(CodeSite::Gitlab, &at, Some("old")), at_host).await;
+    let Failure::Never(reason) = error.into() else {
+        panic!("other hosts have other tokens")
+    };
+    assert!(reason.contains("401 Unauthorized") && reason.contains("CODE_HOST_TOKENS"));
+    at.put("acme/empty", Repository::default());
+    let error = failure(&host, "https://code.acme.example/acme/empty").await;
+    assert!(matches!(error, CodeError::EmptyRepository), "{error}");
+}
+
+#[tokio::test]
+async fn a_repository_of_bitbucket_is_read_by_every_url_that_names_code() {
+    let at = Bitbucket::start().await.unwrap();
+    let repository = widgets().described("All of them", "MIT").private();
+    at.put("acme/widgets", repository);
+    let host = client(CodeSite::Bitbucket, &at, Some(bitbucket::TOKEN));
+    let at_host = "https://code.acme.example/acme/widgets";
+    let commit = widgets().commit();
+    for (url, has, has_not) in [
+        (
+            String::new(),
+            "- Description: All of them\n",
+            "nothing of the kind",
+        ),
+        ("/src/feature/x/src".to_owned(), "(feature/x)", "Spaces."),
+        ("/src/v1.0/".to_owned(), "(v1.0)", "nothing of the kind"),
+        (
+            format!("/src/{commit}/src/lib.rs"),
+            "- Path: src/lib.rs",
+            "Spaces.",
+        ),
+        (
+            "/src/main/src/lib.rs#lines-2:3".to_owned(),
+            "(lines 2–3 of 3)\n\n```rust\npub fn one",
+            "# Widgets",
+        ),
+        (
+            "/raw/feature/x/a%20folder/notes.txt".to_owned(),
+            "Spaces.",
+            "# Widgets",
+        ),
+    ] {
+        assert_read(&host, &format!("{at_host}{url}"), has, has_not).await;
+    }
+    let error = failure(&client(CodeSite::Bitbucket, &at, None), at_host).await;
+    assert_eq!(
+        error.to_string(),
+        "Bitbucket has no acme/widgets, or it is private: CODE_HOST_TOKENS has no token for \
+         code.acme.example"
+    );
+    let error = failure(&host, &format!("{at_host}/src/nobranch")).await;
+    assert!(error.to_string().contains("acme/widgets at nobranch"));
+    at.put("acme/empty", Repository::default());
+    let error = failure(&host, "https://code.acme.example/acme/empty").await;
+    assert!(matches!(error, CodeError::EmptyRepository), "{error}");
+}
+
+#[tokio::test]
+async fn github_enterprise_is_a_github_at_another_address() {
+    let at = Github::start().await.unwrap();
+    at.put("acme/widgets", widgets().private());
+    at.put_gist(
+        "0123456789abcdef0123",
+        "A list",
+        &[("list.py", "print([])\n")],
+    );
+    let host = client(CodeSite::Github, &at, Some(github::TOKEN));
+    let at_host = "https://code.acme.example";
+    assert_read(
+        &host,
+        &format!("{at_host}/acme/widgets/tree/feature/x/src"),
+        "(feature/x)",
+        "Spaces.",
+    )
+    .await;
+    for raw in [
+        "https://raw.code.acme.example",
+        "https://code.acme.example/raw",
+    ] {
+        let url = format!("{raw}/acme/widgets/main/src/lib.rs");
+        assert_read(&host, &url, "pub fn one", "# Widgets").await;
+    }
+    for gist in [
+        "https://gist.code.acme.example",
+        "https://code.acme.example/gist",
+    ] {
+        let (markdown, _) = read(&host, &format!("{gist}/acme/0123456789abcdef0123")).await;
+        assert!(markdown.contains("print([])"));
+    }
+    for received in at.archives().received() {
+        assert!(received.header("authorization").is_none(), "{received:?}");
+    }
+}
+
+/// Whoever answers may say where to go on; nobody takes the token there.
+#[tokio::test]
+async fn a_token_stays_with_the_host_that_it_is_for() {
+    let elsewhere = StandIn::start(|_| Answer::new(200, "application/x-gzip", "no archive"));
+    let elsewhere = elsewhere.await.unwrap();
+    let leads_away = |to: &str| {
+        let answer =
+            Answer::new(302, "", "").header("location", &format!("{}{to}", elsewhere.url()));
+        Effect::Answer(answer)
+    };
+
+    let at = Gitlab::start().await.unwrap();
+    at.put("acme/widgets", widgets().private());
+    let host = client(CodeSite::Gitlab, &at, Some(gitlab::TOKEN));
+    let url = "https://code.acme.example/acme/widgets";
+    at.inject(Fault::new(leads_away(
+        "/api/v4/projects/acme%2Fwidgets/repository/commits/HEAD",
+    )));
+    let error = failure(&host, url).await.to_string();
+    assert!(
+        error.contains("a redirect that leads away from it"),
+        "{error}"
+    );
+    assert_eq!(elsewhere.received().len(), 0);
+    at.inject(Fault::new(leads_away("/archive.tar.gz")).on("/archive.tar.gz"));
+    failure(&host, url).await;
+
+    let at = Bitbucket::start().await.unwrap();
+    at.put("acme/widgets", widgets().private());
+    let host = client(CodeSite::Bitbucket, &at, Some(bitbucket::TOKEN));
+    at.inject(Fault::new(leads_away("/get")).on("/get/"));
+    failure(&host, url).await;
+
+    let received = elsewhere.received();
+    assert_eq!(received.len(), 2);
+    for received in received {
+        assert!(received.header("authorization").is_none(), "{received:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_host_cannot_do_now_is_tried_again_when_it_says() {
+    let at = Gitlab::start().await.unwrap();
+    at.put("acme/widgets", widgets());
+    let host = client(CodeSite::Gitlab, &at, None);
+    let url = "https://code.acme.example/acme/widgets";
+    at.inject(Fault::new(Effect::RetryAfter(429, 60)));
+    let Failure::Again { reason, after } = failure(&host, url).await.into() else {
+        panic!("it passes")
+    };
+    assert_eq!(after.unwrap().as_secs(), 60);
+    assert!(
+        reason.starts_with("GitLab's rate limit is reached, again in a minute; with a token"),
+        "{reason}"
+    );
+    at.inject(Fault::new(Effect::Status(502)));
+    assert!(matches!(
+        failure(&host, url).await.into(),
+        Failure::Again { .. }
+    ));
+    at.inject(Fault::new(Effect::Garbage).on("/commits/"));
+    assert!(matches!(
+        failure(&host, url).await.into(),
+        Failure::Never(_)
+    ));
+    assert!(at.faults_are_used_up());
+    read(&host, url).await;
+}
