@@ -68,7 +68,7 @@ pub use research::{
     Added, AnsweredBefore, AnsweredQuery, FoundReference, FoundSource, ResearchResult,
 };
 pub use schema::{Compatibility, REQUIRED_VERSION};
-pub use selection::ResearchSource;
+pub use selection::{ResearchCounts, ResearchSource};
 pub use sources::{NewSource, RecentFile, Source, SourceKind};
 pub use store::Store;
 pub use sweep::DeadBlob;

@@ -1,5 +1,7 @@
 //! Selection: which of the found sources are kept for the document, and which are read in full.
 
+use uuid::Uuid;
+
 use crate::tenant::watch;
 use crate::{Answer, ArticleId, Tenant};
 
@@ -24,7 +26,65 @@ pub struct ResearchSource {
     pub answers: Vec<String>,
 }
 
+/// How far the research for an article has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResearchCounts {
+    /// Questions that were answered.
+    pub questions: u64,
+    /// Sources that were found.
+    pub found: u64,
+    /// Sources that nobody has judged yet.
+    pub unjudged: u64,
+    /// Sources that are kept for the document.
+    pub kept: u64,
+    /// Sources that were chosen to be read in full.
+    pub chosen: u64,
+}
+
 impl Tenant {
+    /// How far the research for an article has come. Nothing, if there is no such article.
+    pub fn research_counts(&mut self, article: ArticleId) -> Answer<'_, ResearchCounts> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let row = sqlx::query!(
+                r#"-- selection: counts
+                SELECT (SELECT count(*) FROM research_queries WHERE article_id = $1 AND user_id = $2) AS "questions!",
+                       count(*) AS "found!", count(*) FILTER (WHERE selected IS NULL) AS "unjudged!",
+                       count(*) FILTER (WHERE selected) AS "kept!", count(scrape_rank) AS "chosen!"
+                  FROM research_sources WHERE article_id = $1 AND user_id = $2"#,
+                article,
+                user,
+            )
+            .fetch_one(connection)
+            .await?;
+            let count = |number: i64| number.try_into().unwrap_or_default();
+            Ok(ResearchCounts {
+                questions: count(row.questions),
+                found: count(row.found),
+                unjudged: count(row.unjudged),
+                kept: count(row.kept),
+                chosen: count(row.chosen),
+            })
+        })
+    }
+
+    /// The calls that brought answers to questions, each once: jobs are forgotten, what they brought
+    /// is not.
+    pub fn research_calls(&mut self, article: ArticleId) -> Answer<'_, Vec<Uuid>> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let calls = sqlx::query_scalar!(
+                "-- selection: calls
+                 SELECT DISTINCT call_id FROM research_queries WHERE article_id = $1 AND user_id = $2",
+                article,
+                user,
+            )
+            .fetch_all(connection)
+            .await?;
+            Ok(calls)
+        })
+    }
+
     /// Every source that was found for an article, by number.
     pub fn research_sources(&mut self, article: ArticleId) -> Answer<'_, Vec<ResearchSource>> {
         watch(self.broken(), async move {
