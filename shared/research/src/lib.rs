@@ -19,6 +19,7 @@
 //! - [`references`]: the sources of an article, as a list to cite from.
 //! - [`transcript`]: what is said in videos, part after part.
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
+//! - [`workflow`]: which step comes next for an article.
 
 pub mod coverage;
 pub mod document;
@@ -48,3 +49,4 @@ pub mod references;
 mod text;
 pub mod transcript;
 pub mod url;
+pub mod workflow;
