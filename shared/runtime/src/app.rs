@@ -160,7 +160,8 @@ impl App {
         self.stopping.cancelled().await;
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
+    /// Whether the process is about to end.
+    pub fn is_stopping(&self) -> bool {
         self.stopping.is_cancelled()
     }
 

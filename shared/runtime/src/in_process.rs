@@ -2,13 +2,17 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
+use nova_store::UserId;
+use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     app::App,
     body::{Request, Response},
     call::Call,
     identity::Identity,
+    jobs::Follow,
     problem::Problem,
     routes::{Access, Routes, matches},
 };
@@ -50,11 +54,38 @@ impl Routes {
             identity: Some(identity),
             session: None,
             path_values,
-            request_id: uuid::Uuid::now_v7().simple().to_string(),
+            request_id: Uuid::now_v7().simple().to_string(),
         };
         AssertUnwindSafe((route.handler)(call))
             .catch_unwind()
             .await
             .unwrap_or_else(|panic| Err(Problem::panicked(&*panic)))
+    }
+
+    /// Calls a tool and does its work in this process; gives the result object as text. The call has
+    /// an id of the caller's: made again it is the same call, which is charged once, and whose work is
+    /// not done again where it was long. How far a long tool has come is told to `follow`.
+    ///
+    /// # Errors
+    ///
+    /// 404 when there is no such tool, and what the tool says.
+    pub fn call_tool<'a>(
+        &'a self,
+        tool: &'a str,
+        user: &'a UserId,
+        call_id: Uuid,
+        arguments: Value,
+        follow: Arc<dyn Follow>,
+    ) -> BoxFuture<'a, Result<String, Problem>> {
+        Box::pin(async move {
+            if let Some(tool) = self.tools.iter().find(|it| it.name == tool) {
+                let called = tool.call(user.clone(), call_id, arguments).await;
+                return called.map(|(answer, _usage)| answer);
+            }
+            match self.long_tools.iter().find(|it| it.name == tool) {
+                Some(tool) => tool.once_as(user, call_id, arguments, follow).await,
+                None => Err(Problem::not_found(format!("There is no tool {tool:?}."))),
+            }
+        })
     }
 }

@@ -10,6 +10,7 @@
 //! pieces that are not settled go with the end of the worker's claim. Only a process that dies takes
 //! those with it that it had not written down.
 
+mod alone;
 mod backoff;
 mod call;
 mod ledger;
@@ -27,7 +28,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::note::Note;
-pub use self::{backoff::pause, call::patience, waiting::wait};
+pub use self::{alone::Follow, backoff::pause, call::patience, waiting::wait};
 pub(crate) use self::{call::Registered, waiting::Waiting};
 use crate::{app::App, problem::Problem, receipts::Receipts};
 

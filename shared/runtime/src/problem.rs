@@ -218,6 +218,11 @@ impl Problem {
         self.0.status
     }
 
+    /// What tells problems of this kind from others, whatever they are about.
+    pub fn kind(&self) -> &'static str {
+        self.0.kind
+    }
+
     /// What this occurrence is about, as the caller reads it.
     pub fn detail(&self) -> &str {
         &self.0.detail

@@ -8,11 +8,10 @@ use nova_store::{Article, Charge, Enqueued, Job, JobState, NewJob, Tenant, Usage
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
-use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    LongTool,
+    Follow, LongTool,
     share::{self, Share},
     waiting,
     worker::{self, Outcome},
@@ -37,8 +36,6 @@ const LONGEST_WAIT_SECONDS: u64 = 840;
 const ANSWER_STAYS: Duration = Duration::from_mins(10);
 /// How long its problem is, to who was told to call again; then a call is a new try.
 const FAILURE_STAYS: Duration = Duration::from_mins(1);
-/// How often a call without a server looks whether the job can be done.
-const LOOK: Duration = Duration::from_secs(1);
 /// When to call again for a job that goes on.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
@@ -51,16 +48,28 @@ struct Read {
 type Revision = dyn for<'a> FnOnce(&'a mut Tenant, &'a Article) -> BoxFuture<'a, Result<String, Problem>>
     + Send;
 type Reader = dyn Fn(Map<String, Value>) -> Result<Read, Problem> + Send + Sync;
-type Run = dyn Fn(Arc<App>, Uuid) -> BoxFuture<'static, Result<Outcome, Problem>> + Send + Sync;
+type Run = dyn Fn(Arc<App>, Uuid, Option<Arc<dyn Follow>>) -> BoxFuture<'static, Result<Outcome, Problem>>
+    + Send
+    + Sync;
+
+/// A call that is about to be written down.
+pub(super) struct NewCall<'a> {
+    /// The job's id, unless there is one already that does the same.
+    pub(super) id: Uuid,
+    /// The task whose share of the work it is.
+    pub(super) task: Option<&'a TaskConfig>,
+    /// Whether the caller does the work itself, so that no worker is called for.
+    pub(super) works: bool,
+}
 
 /// A long tool without its types.
 #[derive(Clone)]
 pub(crate) struct Registered {
     pub(crate) name: &'static str,
     replaces: bool,
-    app: Arc<App>,
+    pub(super) app: Arc<App>,
     read: Arc<Reader>,
-    run: Arc<Run>,
+    pub(super) run: Arc<Run>,
 }
 
 impl Registered {
@@ -82,10 +91,11 @@ impl Registered {
                 }),
             })
         };
-        let run = move |app: Arc<App>, id| -> BoxFuture<'static, _> {
-            let tool = Arc::clone(&tool);
-            Box::pin(async move { worker::run(&app, &*tool, id).await })
-        };
+        let run =
+            move |app: Arc<App>, id, follow: Option<Arc<dyn Follow>>| -> BoxFuture<'static, _> {
+                let tool = Arc::clone(&tool);
+                Box::pin(async move { worker::run(&app, &*tool, id, follow.as_deref()).await })
+            };
         Self {
             name: T::NAME,
             replaces: T::REPLACES,
@@ -98,7 +108,7 @@ impl Registered {
     /// A worker was called for: does the job, and answers when it is done with it. 200 means that
     /// nobody needs to call again; 503 that somebody should, after a pause.
     pub(crate) async fn work(&self, id: Uuid) -> Result<Response, Problem> {
-        let work = (self.run)(Arc::clone(&self.app), id);
+        let work = (self.run)(Arc::clone(&self.app), id, None);
         // Not cut off when who rang hangs up.
         let outcome = self.app.finish(work).await?;
         match outcome {
@@ -133,7 +143,12 @@ impl Registered {
 
     /// Makes the job and calls for a worker, or finds the job that does the same.
     async fn begin(&self, user: &UserId, arguments: Value) -> Result<(Job, Usage), Problem> {
-        let (enqueued, usage) = self.enqueue(user, arguments, None).await?;
+        let call = NewCall {
+            id: Uuid::now_v7(),
+            task: None,
+            works: false,
+        };
+        let (enqueued, usage) = self.enqueue(user, arguments, call).await?;
         let job = match enqueued {
             Enqueued::Attached(job) => job,
             Enqueued::Created(job) => {
@@ -151,16 +166,16 @@ impl Registered {
     }
 
     /// Makes the job and charges it, or finds the one that does the same.
-    async fn enqueue(
+    pub(super) async fn enqueue(
         &self,
         user: &UserId,
         arguments: Value,
-        task: Option<&TaskConfig>,
+        call: NewCall<'_>,
     ) -> Result<(Enqueued, Usage), Problem> {
+        let NewCall { id, task, works } = call;
         let (article, arguments) = take_article(arguments)?;
         let read = (self.read)(arguments)?;
         let share = task.and_then(|task| Share::of_task(task, self.name, article));
-        let id = Uuid::now_v7();
         let call_id = share.as_ref().map_or(id, |share| share.call_id);
         let arguments = share::keep(read.arguments, share)?;
         let mut tenant = self.app.tenant_in_call(user, self.name, id).await?;
@@ -174,7 +189,8 @@ impl Registered {
             dedupe_key: dedupe_key(self.name, article, arguments.get(), &revision),
             arguments: &arguments,
             answer_stays: ANSWER_STAYS,
-            failure_stays: FAILURE_STAYS,
+            // Who works itself heard of a failure when it came: its next call is a further try.
+            failure_stays: if works { Duration::ZERO } else { FAILURE_STAYS },
             replaces: self.replaces,
         };
         let enqueued = tenant.enqueue_job(&new).await?;
@@ -188,42 +204,17 @@ impl Registered {
                     default_limit,
                 };
                 // Refused, the job is gone with the transaction.
-                self::charge(&mut tenant, &charge).await?
+                let usage = self::charge(&mut tenant, &charge).await?;
+                if works {
+                    // As if a worker had been called for: nobody else is to take it first.
+                    tenant.job_was_rung(id).await?;
+                }
+                usage
             }
             Enqueued::Attached(_) => tenant.usage(default_limit).await?,
         };
         tenant.commit().await?;
         Ok((enqueued, usage))
-    }
-
-    /// Does the work in this process, as a worker, and gives the answer: `--once`, and tasks of a
-    /// Cloud Run job. Where another worker has the job, its end is waited for.
-    pub(crate) async fn once(
-        &self,
-        user: &UserId,
-        arguments: Value,
-        task: Option<&TaskConfig>,
-    ) -> Result<String, Problem> {
-        let (enqueued, _usage) = self.enqueue(user, arguments, task).await?;
-        let (Enqueued::Created(mut job) | Enqueued::Attached(mut job)) = enqueued;
-        while !job.state.has_ended() {
-            if self.app.is_stopping() {
-                return Err(Problem::unavailable(
-                    "Stopped. What was done is kept; start it again for the rest.",
-                    LOOK,
-                ));
-            }
-            match (self.run)(Arc::clone(&self.app), job.id).await? {
-                Outcome::Ended => {}
-                _ => sleep(LOOK).await,
-            }
-            job = waiting::wait(&self.app, user, job.id, Duration::ZERO).await?;
-        }
-        match (job.state, job.result, job.error) {
-            (JobState::Succeeded, Some(result), _) => Ok(String::from(Box::<str>::from(result))),
-            (JobState::Failed, _, Some(document)) => Err(failure(&document)),
-            _ => Err(cancelled(job.id)),
-        }
     }
 }
 
@@ -309,7 +300,7 @@ fn respond(job: Job) -> Result<Response, Problem> {
     }
 }
 
-fn cancelled(id: Uuid) -> Problem {
+pub(super) fn cancelled(id: Uuid) -> Problem {
     Problem::conflict(
         "The job was cancelled. What was done is kept; call the tool again for the rest.",
     )
@@ -324,7 +315,7 @@ struct Document {
 }
 
 /// The problem with which a job failed, for the log and the exit code.
-fn failure(document: &RawValue) -> Problem {
+pub(super) fn failure(document: &RawValue) -> Problem {
     match serde_json::from_str::<Document>(document.get()) {
         Ok(Document { status, detail }) => Problem::new(
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),

@@ -24,7 +24,8 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Failure, LongTool, Work, backoff::pause, call::ring_for, ledger::Ledger, note::Note, share,
+    Failure, Follow, LongTool, Work, backoff::pause, call::ring_for, ledger::Ledger, note::Note,
+    share,
 };
 use crate::{app::App, bell::Ring, problem::Problem, receipts::Receipts};
 
@@ -92,6 +93,7 @@ pub(super) async fn run<T: LongTool>(
     app: &Arc<App>,
     tool: &T,
     id: Uuid,
+    follow: Option<&dyn Follow>,
 ) -> Result<Outcome, Problem> {
     app.require_schema().await?;
     let Some(job) = app.store().claim_job(id, T::NAME, LEASE).await? else {
@@ -101,6 +103,7 @@ pub(super) async fn run<T: LongTool>(
         app,
         tool,
         job: &job,
+        follow,
         cancelled: AtomicBool::new(job.cancel_requested),
         resting: AtomicBool::new(false),
         ledger: Ledger::default(),
@@ -118,6 +121,7 @@ struct Worker<'a, T> {
     app: &'a Arc<App>,
     tool: &'a T,
     job: &'a ClaimedJob,
+    follow: Option<&'a dyn Follow>,
     /// No further piece is begun, because the user wants it so.
     cancelled: AtomicBool,
     /// No further piece is begun by this worker.
@@ -176,6 +180,16 @@ impl<T: LongTool> Worker<'_, T> {
 
     fn begins_nothing(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed) || self.resting.load(Ordering::Relaxed)
+    }
+
+    /// What whoever follows in this process says.
+    async fn may_go_on(&self) -> bool {
+        let Some(follow) = self.follow else {
+            return true;
+        };
+        let may = follow.may_go_on().await;
+        self.cancelled.fetch_or(!may, Ordering::Relaxed);
+        may
     }
 
     async fn work(&self, note: Note) -> Result<Box<RawValue>, Stop> {
@@ -252,7 +266,7 @@ impl<T: LongTool> Worker<'_, T> {
 
     /// One piece: fetched, with some patience, and kept at once.
     async fn piece(&self, work: &Work<T::Arguments>, piece: JobItem) -> Result<(), Stop> {
-        if self.begins_nothing() {
+        if self.begins_nothing() || !self.may_go_on().await {
             return Ok(());
         }
         let receipts = self.ledger.open(piece.position);

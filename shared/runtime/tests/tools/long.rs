@@ -236,7 +236,7 @@ fn part_after(page: &str) -> Option<String> {
 /// Nova with this tool, and an article.
 pub(crate) struct Setup {
     pub(crate) nova: Nova,
-    article: Uuid,
+    pub(crate) article: Uuid,
     provider: Arc<Provider>,
 }
 
@@ -268,6 +268,11 @@ impl Setup {
             article,
             provider,
         }
+    }
+
+    /// The tools, set up once more in these surroundings.
+    pub(crate) fn tools(&self, app: &Arc<App>) -> Routes {
+        tools(&self.provider)(app).unwrap()
     }
 
     pub(crate) fn asked(&self, page: &str) -> u32 {

@@ -4,6 +4,7 @@
 
 mod bell;
 mod cloud_tasks;
+mod in_process;
 mod long;
 mod quick;
 mod support;

@@ -91,6 +91,13 @@ impl Nova {
     }
 
     fn routes(&self, set_up: &SetUp) -> Dispatcher {
+        let app = self.app();
+        let routes = set_up(&app).unwrap();
+        Dispatcher::new().with(&app, &routes)
+    }
+
+    /// The function's surroundings, in this process.
+    pub(crate) fn app(&self) -> Arc<App> {
         let environment = Environment::from([
             ("SERVER_URL", SERVER_URL),
             ("OIDC_ISSUER", self.issuer.url()),
@@ -99,9 +106,7 @@ impl Nova {
         ]);
         let settings = self.settings.iter();
         let environment = settings.fold(environment, |all, (name, value)| all.with(name, value));
-        let app = App::new("sample", Config::read(&environment).unwrap()).unwrap();
-        let routes = set_up(&app).unwrap();
-        Dispatcher::new().with(&app, &routes)
+        App::new("sample", Config::read(&environment).unwrap()).unwrap()
     }
 
     /// The rows, as a family of functions sees them.
