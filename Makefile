@@ -9,6 +9,8 @@ SCOPE ?=
 # Anything but 0: each function is the program that is deployed, in a process of its own.
 PROCESSES ?= 0
 PROFILE ?= dev
+ROUNDS ?= 3
+OUTPUT ?= research.md
 
 # Every login has USER in its environment, often root; only the one that was typed is meant.
 WHO := $(if $(filter command,$(origin USER)),$(USER),alice)
@@ -33,6 +35,15 @@ token: $(NOVA_LOCAL) ## Print an access token (USER=alice SCOPE=admin)
 
 database-url: $(NOVA_LOCAL) ## Print the URL of the running local database
 	@exec $(NOVA_LOCAL) database-url
+
+# `make research GUIDELINE=a.md OPTIONS='--max-cost 0.50'`; OPTIONS are those of the job.
+research: export NOVA_USER := $(WHO)
+research: export GUIDELINE := $(GUIDELINE)
+
+research: postgres ## The whole workflow without an agent (GUIDELINE=file.md ROUNDS=3 OUTPUT=research.md USER=alice OPTIONS=--help)
+	@test -n "$$GUIDELINE" || { echo 'make research: which guideline? GUIDELINE=file.md' >&2; exit 64; }
+	@cargo build --profile $(PROFILE) --package nova-local --quiet
+	@exec $(NOVA_LOCAL) research "$$GUIDELINE" --rounds '$(ROUNDS)' --output '$(OUTPUT)' $(OPTIONS)
 
 demo: postgres ## Run the whole workflow with stand-ins for the providers; no keys, nothing kept
 	@cargo build --profile $(PROFILE) --package nova-local --quiet
@@ -190,7 +201,7 @@ help:
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: image smoke plan deploy canary promote rollback destroy logs run token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
+.PHONY: image smoke plan deploy canary promote rollback destroy logs run research token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
 	check-dockerfile check-workflows buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \

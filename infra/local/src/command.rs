@@ -1,4 +1,4 @@
-//! The command line: `run`, `demo`, `token`, `database-url`.
+//! The command line: `run`, `research`, `demo`, `token`, `database-url`.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -15,6 +15,7 @@ use crate::{
     database::DATABASE,
     demo,
     local::{Local, Parts, issuer},
+    research,
     state::{Running, State},
 };
 
@@ -23,7 +24,8 @@ The whole of Nova on this machine; never deployed.
 
 Usage:
   nova-local run [--port PORT] [--processes]      start everything; Ctrl-C stops it
-  nova-local demo [--folder FOLDER]               the workflow with stand-ins for the providers
+  nova-local research GUIDELINE [OPTION]…         the workflow for one article, without an agent
+  nova-local demo [--folder FOLDER]               the same with stand-ins for the providers
   nova-local token --user NAME [--scope SCOPES]   print a token for the running system
   nova-local database-url                         print the running database's address
   nova-local --help
@@ -54,6 +56,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 
 enum Command {
     Run { port: Option<u16>, processes: bool },
+    Research { arguments: Vec<String> },
     Demo { folder: PathBuf },
     Token { user: String, scopes: String },
     DatabaseUrl,
@@ -69,6 +72,10 @@ pub fn main() -> ExitCode {
     };
     let state = PathBuf::from(environment.get("NOVA_STATE").unwrap_or(".nova"));
     let done = match command {
+        Command::Research { arguments } => match do_research(&environment, &state, arguments) {
+            Ok(exit) => return exit,
+            Err(error) => Err(error),
+        },
         Command::Help => {
             say(HELP);
             Ok(())
@@ -86,6 +93,10 @@ pub fn main() -> ExitCode {
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command> {
     let command = arguments.next();
+    if command.as_deref() == Some("research") {
+        let arguments = arguments.collect();
+        return Ok(Command::Research { arguments });
+    }
     let (mut port, mut processes, mut user, mut scopes) = (None, false, None, None);
     let mut folder = None;
     while let Some(argument) = arguments.next() {
@@ -161,10 +172,36 @@ fn demonstrate(environment: &Environment, folder: &std::path::Path) -> Result<()
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let demo = Box::pin(demo::run(folder, &|text| say(text)));
-    let ran = runtime.block_on(demo);
+    let ran = runtime.block_on(Box::pin(demo::run(folder, say)));
     runtime.shutdown_timeout(Duration::from_secs(1));
     ran
+}
+
+fn do_research(
+    environment: &Environment,
+    state: &std::path::Path,
+    arguments: Vec<String>,
+) -> Result<ExitCode> {
+    refuse_on_cloud_run(environment.get("K_SERVICE"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let environment = environment.without(&OWN);
+    let ran = runtime.block_on(Box::pin(research::run(environment, state, arguments)));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ran
+}
+
+/// PostgreSQL with the data of this folder, and the database in it.
+pub(crate) async fn start_cluster(state: &State) -> Result<Cluster> {
+    let settings = Settings {
+        tcp_port: Some(0),
+        ..Settings::default()
+    };
+    let mut cluster = Cluster::durable(&state.postgres(), settings).await?;
+    cluster.start().await?;
+    create_database(&cluster.url("postgres", "postgres"), DATABASE).await?;
+    Ok(cluster)
 }
 
 async fn serve_until_stopped(
@@ -177,12 +214,7 @@ async fn serve_until_stopped(
     let state = State::open(state)?;
     let lock = state.lock()?;
     progress("starting PostgreSQL");
-    let settings = Settings {
-        tcp_port: Some(0),
-        ..Settings::default()
-    };
-    let mut cluster = Cluster::durable(&state.postgres(), settings).await?;
-    cluster.start().await?;
+    let mut cluster = start_cluster(&state).await?;
     let mut stop = std::pin::pin!(stop);
     let started = tokio::select! {
         started = start(environment, &state, &cluster, port, processes) => Some(started),
@@ -213,7 +245,6 @@ async fn start(
     processes: bool,
 ) -> Result<Local> {
     progress("bringing the schema up to date");
-    create_database(&cluster.url("postgres", "postgres"), DATABASE).await?;
     let objects = objects::Config {
         directory: Some(state.objects()),
         ..objects::Config::default()
@@ -233,6 +264,7 @@ async fn start(
         database_url: cluster
             .tcp_url(DATABASE)
             .context("the server has no TCP port")?,
+        objects: local.objects.url.clone(),
     })?;
     Ok(local)
 }

@@ -17,8 +17,13 @@ pub(crate) fn login(family: &str) -> String {
 
 /// The address with the rights of a sweeper, given an administrator's.
 pub(crate) fn as_sweeper(database_url: &str) -> String {
+    as_family(database_url, "nova_sweeper")
+}
+
+/// The address with the rights of a family, given an administrator's.
+pub(crate) fn as_family(database_url: &str, family: &str) -> String {
     let more = if database_url.contains('?') { '&' } else { '?' };
-    format!("{database_url}{more}options[role]=nova_sweeper")
+    format!("{database_url}{more}options[role]={family}")
 }
 
 /// Brings the schema of the database at `url` up to date and makes the logins that this build's

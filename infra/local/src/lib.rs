@@ -9,6 +9,7 @@
 //! It is never deployed: it refuses to start where `K_SERVICE` is set.
 
 pub mod command;
+pub mod demo;
 pub mod functions;
 pub mod gateway;
 pub mod local;
@@ -16,8 +17,8 @@ pub mod manifest;
 
 mod bell;
 mod database;
-mod demo;
 mod processes;
+mod research;
 mod scheduler;
 mod state;
 

@@ -23,6 +23,7 @@ pub(crate) struct State {
 pub(crate) struct Running {
     pub(crate) server_url: String,
     pub(crate) database_url: String,
+    pub(crate) objects: String,
 }
 
 impl State {

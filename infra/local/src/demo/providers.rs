@@ -1,4 +1,5 @@
-//! The providers of the demo, all on this machine, and the small world that they know.
+//! The providers of the demo, all on this machine, and the small world that they know. Tests of the job
+//! `research` live in it as well.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -43,7 +44,8 @@ const FOUND: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// What a language model asks in its rounds.
+/// What a language model asks in its rounds, each when it is told that the questions of the one before
+/// were asked.
 const ROUNDS: [[&str; 3]; 3] = [
     [
         "How does memory work in agents?",
@@ -64,14 +66,15 @@ const ROUNDS: [[&str; 3]; 3] = [
 
 /// Who is there to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum World {
+pub enum World {
     /// Perplexity, and Google's models.
     Paid,
     /// One's own `SearXNG`, and no model.
     Free,
 }
 
-pub(super) struct Providers {
+/// Those who are asked.
+pub struct Providers {
     site: Site,
     github: Github,
     asked: Asked,
@@ -83,7 +86,12 @@ enum Asked {
 }
 
 impl Providers {
-    pub(super) async fn start(world: World) -> Result<Self> {
+    /// Starts them all.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port.
+    pub async fn start(world: World) -> Result<Self> {
         let site = Site::start().await?;
         site.put_article(
             "/memory",
@@ -114,7 +122,7 @@ impl Providers {
 
     /// A guideline that names something of each kind that can be read here, and something that cannot
     /// be had.
-    pub(super) fn guideline(&self) -> String {
+    pub fn guideline(&self) -> String {
         let page = |path| self.site.page_url(path);
         // Only Google's models watch videos.
         let talks = match self.asked {
@@ -135,7 +143,7 @@ impl Providers {
     }
 
     /// What leads the functions to them.
-    pub(super) fn settings(&self) -> BTreeMap<String, String> {
+    pub fn settings(&self) -> BTreeMap<String, String> {
         let asked = match &self.asked {
             Asked::Paid(perplexity, google) => vec![
                 ("PPLX_BASE_URL", perplexity.url()),
@@ -162,21 +170,26 @@ impl Providers {
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// What each was paid for.
-    pub(super) fn bill(&self) -> String {
-        let mut bill = String::new();
-        let mut all: Vec<(&str, &StandIn)> =
+    /// All of them, by name.
+    pub fn all(&self) -> Vec<(&'static str, &StandIn)> {
+        let mut all: Vec<(&'static str, &StandIn)> =
             vec![("The site", &self.site), ("GitHub", &self.github)];
         match &self.asked {
             Asked::Paid(perplexity, google) => {
-                all.extend::<[(&str, &StandIn); 2]>([
+                all.extend::<[(&'static str, &StandIn); 2]>([
                     ("Perplexity", perplexity),
                     ("Gemini", google),
                 ]);
             }
             Asked::Free(searxng) => all.push(("SearXNG", searxng)),
         }
-        for (name, provider) in all {
+        all
+    }
+
+    /// What each was paid for.
+    pub(super) fn bill(&self) -> String {
+        let mut bill = String::new();
+        for (name, provider) in self.all() {
             let (asked, ledger) = (provider.received().len(), provider.ledger());
             let units: u64 = ledger.iter().map(|payment| payment.units).sum();
             // Writing to a String cannot fail.
@@ -236,15 +249,25 @@ async fn searxng(site: &Site) -> Result<Engine> {
 async fn model() -> Result<Google> {
     let google = Google::start().await?;
     google.put_video(TALK, 2400);
-    for questions in ROUNDS {
-        let questions = questions
-            .map(|question| json!({"question": question, "reason": "The guideline asks for it."}));
-        let said = json!({ "questions": questions });
-        google.says("Write 3 questions.", Reply::text(said.to_string()).times(1));
-    }
     let judgements = [1, 2, 3]
         .map(|source| json!({"source": source, "reason": "It answers what the guideline asks."}));
     let said = json!({"judgements": judgements, "keep": [1, 2, 3]});
     google.says("Judge these", Reply::text(said.to_string()));
+    let chosen = [1, 2].map(|source| json!({"source": source, "reason": "It says how."}));
+    let said = json!({ "chosen": chosen });
+    google.says("Choose at most", Reply::text(said.to_string()));
+    let mut before = "Write 3 questions.";
+    let mut rounds = Vec::new();
+    for questions in ROUNDS {
+        rounds.push((before, questions));
+        before = questions[0];
+    }
+    // The last first: whoever asks the third time was told of the first round too.
+    for (before, questions) in rounds.into_iter().rev() {
+        let questions = questions
+            .map(|question| json!({"question": question, "reason": "The guideline asks for it."}));
+        let said = json!({ "questions": questions });
+        google.says(before, Reply::text(said.to_string()));
+    }
     Ok(google)
 }

@@ -41,7 +41,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 /// The crates that may link functions: they serve several of them at once.
-const GATHERS_FUNCTIONS: &[&str] = &["front", "mcp", "nova-local"];
+const GATHERS_FUNCTIONS: &[&str] = &["front", "mcp", "nova-local", "research"];
 
 /// Crates of other people that only some of ours may link, so that what they stand for stays in
 /// one place.

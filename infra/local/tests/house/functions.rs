@@ -145,6 +145,26 @@ fn the_manifest_gives_secrets_that_functions_read() {
     assert_none(&findings);
 }
 
+/// Without a key of theirs it would leave the step out.
+#[test]
+fn who_does_the_steps_of_others_is_given_their_secrets() {
+    let manifest = Manifest::read();
+    let gathers = [
+        ("mcp", &manifest.services["mcp"]),
+        ("research", &manifest.jobs["research"]),
+    ];
+    for (name, entry) in gathers {
+        let function = functions().find(|it| it.name == name);
+        let function = function.expect("it is a function");
+        let linked = manifest
+            .services
+            .iter()
+            .filter(|(other, _)| function.links(other));
+        let theirs: BTreeSet<String> = linked.flat_map(|(_, it)| it.secrets.clone()).collect();
+        assert_eq!(entry.secrets, theirs, "{name}: left: given, right: theirs");
+    }
+}
+
 #[test]
 fn the_manifest_names_roles_that_the_migrations_make() {
     let migrations: String = tracked_files()

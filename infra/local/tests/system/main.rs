@@ -26,5 +26,6 @@ mod scrape_research_urls;
 mod selection;
 mod streaming;
 mod system;
+mod unattended;
 mod videos;
 mod walk;
