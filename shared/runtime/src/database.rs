@@ -1,15 +1,8 @@
-//! The way to the database, and the pool: it connects when a request first needs it, and checks what
-//! slept.
-//!
-//! Cloud Run stops the processor between requests, so a connection may be dead when the next
-//! request comes. One that was idle for more than a few seconds is pinged before it is lent; one
-//! that was just used is not, which saves a round trip on a busy instance.
-
-use std::time::Duration;
+//! The way to the database: connected when a request first needs it.
 
 use cloudsql_connector::{Connector, PgBridge};
 use sqlx::{
-    Connection as _, PgPool,
+    PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -17,10 +10,6 @@ use crate::{
     config::{CloudSqlConfig, ConfigError, DatabaseConfig, DatabaseTarget},
     tokens::TokenSource,
 };
-
-const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
-const CLOSE_AFTER_IDLE: Duration = Duration::from_mins(5);
-const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
 /// How to reach the database; keep it as long as there are connections. Nothing is connected yet.
 #[derive(Debug)]
@@ -84,7 +73,7 @@ fn cloud_sql(
     })
 }
 
-/// A pool that has not connected yet.
+/// What connects for the store, as often as it may at once. Nothing is connected yet.
 pub(crate) fn pool(function: &str, config: &DatabaseConfig, route: &Route) -> PgPool {
     let options = route
         .options
@@ -100,16 +89,5 @@ pub(crate) fn pool(function: &str, config: &DatabaseConfig, route: &Route) -> Pg
         .min_connections(0)
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)
-        .idle_timeout(CLOSE_AFTER_IDLE)
-        .max_lifetime(MAX_LIFETIME)
-        .test_before_acquire(false)
-        .before_acquire(|connection, metadata| {
-            Box::pin(async move {
-                if metadata.idle_for > PING_AFTER_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
         .connect_lazy_with(options)
 }

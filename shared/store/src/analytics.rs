@@ -93,7 +93,7 @@ impl Store {
                   ORDER BY year_month DESC, used DESC, user_id LIMIT $1",
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(rows)
         })
@@ -109,7 +109,7 @@ impl Store {
                  GROUP BY tool_name ORDER BY count(*) DESC, tool_name LIMIT $1"#,
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(rows)
         })
@@ -124,7 +124,7 @@ impl Store {
                 SELECT status::text AS "status!: ArticleStatus", count(*) AS "count!" FROM articles
                  GROUP BY articles.status ORDER BY articles.status"#,
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(rows)
         })
@@ -150,7 +150,7 @@ impl Store {
                  ORDER BY n.created_at DESC, n.id DESC"#,
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(rows)
         })
@@ -171,7 +171,7 @@ impl Store {
                  ORDER BY 1 DESC, provider, model LIMIT $1"#,
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(rows)
         })
@@ -188,7 +188,7 @@ impl Store {
                   ORDER BY used DESC, user_id LIMIT $1",
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(rows)
         })

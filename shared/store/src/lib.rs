@@ -32,6 +32,7 @@
 mod analytics;
 mod articles;
 mod blobs;
+mod connections;
 mod error;
 mod jobs;
 pub mod migrate;

@@ -61,7 +61,7 @@ impl Store {
     pub fn found_version(&self) -> Answer<'_, Option<i32>> {
         Box::pin(async move {
             let found = sqlx::query_scalar("-- schema: found version\nSELECT max(version) FROM nova_schema_migrations WHERE state = 'applied'")
-                .fetch_one(&self.pool)
+                .fetch_one(&mut *self.connections.lend().await?)
                 .await;
             match found {
                 Err(sqlx::Error::Database(missing))

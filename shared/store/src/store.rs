@@ -1,17 +1,20 @@
 use sqlx::PgPool;
 
-use crate::{Answer, Tenant, UserId};
+use crate::{Answer, Tenant, UserId, connections::Connections};
 
 /// The database, as a function sees it: a pool that can be cloned, and nothing else.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(crate) pool: PgPool,
+    pub(crate) connections: Connections,
 }
 
 impl Store {
-    /// A store on a pool, which may connect lazily: nothing is sent before the first question.
+    /// A store that connects as a pool of its own does, as many times at most, and waits as long.
+    /// Nothing is sent before the first question.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self {
+            connections: Connections::new(pool),
+        }
     }
 
     /// Begins a transaction on behalf of `user`, in one round trip.
@@ -19,7 +22,7 @@ impl Store {
     /// # Errors
     /// [`crate::Error::Unavailable`] when no connection can be had in the pool's time.
     pub fn tenant<'a>(&'a self, user: &'a UserId) -> Answer<'a, Tenant> {
-        Box::pin(Tenant::begin(&self.pool, user, None))
+        Box::pin(Tenant::begin(&self.connections, user, None))
     }
 
     /// Like [`Store::tenant`], for a tool call: moves of an article's status are written down
@@ -33,6 +36,10 @@ impl Store {
         tool: &'a str,
         call_id: uuid::Uuid,
     ) -> Answer<'a, Tenant> {
-        Box::pin(Tenant::begin(&self.pool, user, Some((tool, call_id))))
+        Box::pin(Tenant::begin(
+            &self.connections,
+            user,
+            Some((tool, call_id)),
+        ))
     }
 }

@@ -51,7 +51,7 @@ impl Store {
                   FROM claim_dead_blobs($1)"#,
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(dead)
         })
@@ -66,7 +66,7 @@ impl Store {
                 SELECT blob_deleted($1) AS "gone!""#,
                 id,
             )
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *self.connections.lend().await?)
             .await?;
             Ok(gone)
         })
@@ -83,7 +83,7 @@ impl Store {
                 user.as_str(),
                 salt,
             )
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *self.connections.lend().await?)
             .await?;
             Ok(erased)
         })
@@ -97,7 +97,7 @@ impl Store {
                  SELECT user_id FROM users WHERE erasing_since IS NOT NULL ORDER BY erasing_since LIMIT $1",
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(users
                 .into_iter()

@@ -3,10 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Answer, Error, UserId};
+use crate::{
+    Answer, Error, UserId,
+    connections::{Connections, Lent},
+};
 
 /// One transaction on behalf of one user.
 ///
@@ -15,7 +18,7 @@ use crate::{Answer, Error, UserId};
 #[derive(Debug)]
 pub struct Tenant {
     user: UserId,
-    transaction: Transaction<'static, Postgres>,
+    connection: Lent,
     /// Whether a statement failed, or was not waited for. Nothing can be saved then, and the database would say so to
     /// any further statement, but answers a commit as if all were well.
     broken: Arc<AtomicBool>,
@@ -27,7 +30,7 @@ impl Tenant {
     /// that a pooled connection carries nothing over to the next user. `SET` needs neither a plan
     /// nor an executor, and no row comes back: half of what `SELECT set_config(…)` costs.
     pub(crate) async fn begin(
-        pool: &PgPool,
+        connections: &Connections,
         user: &UserId,
         call: Option<(&str, Uuid)>,
     ) -> Result<Self, Error> {
@@ -39,10 +42,10 @@ impl Tenant {
         let batch = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.user_id = {user_id}{call}"
         );
-        let transaction = begin(pool, &batch).await?;
+        let connection = begin(connections, &batch).await?;
         Ok(Self {
             user: user.clone(),
-            transaction,
+            connection,
             broken: Arc::default(),
         })
     }
@@ -63,7 +66,7 @@ impl Tenant {
                 let told = "commit after a failed statement".to_owned();
                 return Err(Error::Database(Box::new(sqlx::Error::Protocol(told))));
             }
-            Ok(self.transaction.commit().await?)
+            Ok(self.connection.commit().await?)
         })
     }
 
@@ -74,18 +77,19 @@ impl Tenant {
 
     /// The user's id and the connection, as a query needs them.
     pub(crate) fn parts(&mut self) -> (&str, &mut PgConnection) {
-        (self.user.as_str(), &mut self.transaction)
+        (self.user.as_str(), &mut self.connection)
     }
 }
 
 /// `BEGIN`, on a connection that lives. After a failover, or a night without a processor, those in
 /// the pool are dead and do not know it; none was told anything yet, so the next one is tried.
-async fn begin(pool: &PgPool, batch: &str) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+async fn begin(connections: &Connections, batch: &str) -> Result<Lent, sqlx::Error> {
     let started = Instant::now();
     loop {
-        match pool.begin_with(AssertSqlSafe(batch.to_owned())).await {
+        let mut connection = connections.lend().await?;
+        match connection.begin(batch).await {
             Err(error) if is_dead(&error) && started.elapsed() < PATIENCE_WITH_DEAD => {}
-            begun => return begun,
+            begun => return begun.map(|()| connection),
         }
     }
 }

@@ -20,11 +20,11 @@ impl Store {
     /// [`crate::Error::Unavailable`] when no connection can be had.
     pub fn announcements(&self) -> Answer<'_, Announcements> {
         Box::pin(async move {
-            let options = self.pool.options();
+            let connects = self.connections.sqlx();
             let pool = PgPoolOptions::new()
                 .max_connections(1)
-                .acquire_timeout(options.get_acquire_timeout())
-                .connect_lazy_with((*self.pool.connect_options()).clone());
+                .acquire_timeout(connects.options().get_acquire_timeout())
+                .connect_lazy_with((*connects.connect_options()).clone());
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.listen(JOBS_CHANNEL).await?;
             Ok(Announcements { listener })

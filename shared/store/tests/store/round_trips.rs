@@ -14,8 +14,7 @@ use uuid::Uuid;
 use crate::support::{article, committed, database, new_blob, store, user};
 
 /// Stands between a pool of one connection and the server and counts what has to be answered
-/// before the client goes on: simple queries, and syncs that end something. A sync alone is the
-/// pool's greeting to a connection that was given back, which nobody waits for.
+/// before the client goes on: simple queries, and syncs.
 struct Counter {
     store: Store,
     waits: Arc<AtomicUsize>,
@@ -43,9 +42,7 @@ impl Counter {
                 }
             }
         });
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .test_before_acquire(false);
+        let pool = PgPoolOptions::new().max_connections(1);
         let store = Store::new(pool.connect_lazy_with(real.socket(&folder)));
         Self {
             store,
@@ -72,7 +69,6 @@ async fn carry(client: UnixStream, server: UnixStream, waits: Arc<AtomicUsize>) 
     // The first message has no kind.
     let mut kind = [0_u8; 1];
     let mut is_first = true;
-    let mut before = b'Z';
     loop {
         if !is_first {
             if from_client.read_exact(&mut kind).await.is_err() {
@@ -85,10 +81,9 @@ async fn carry(client: UnixStream, server: UnixStream, waits: Arc<AtomicUsize>) 
         };
         let mut body = vec![0; usize::try_from(length).unwrap() - 4];
         from_client.read_exact(&mut body).await.unwrap();
-        if !is_first && (kind[0] == b'Q' || kind[0] == b'S' && !matches!(before, b'Q' | b'S')) {
+        if !is_first && matches!(kind[0], b'Q' | b'S') {
             waits.fetch_add(1, Ordering::SeqCst);
         }
-        before = kind[0];
         // Neither has the question whether the server speaks TLS, after which it begins anew.
         is_first = is_first && body == 80_877_103_u32.to_be_bytes();
         to_server.write_all(&length.to_be_bytes()).await.unwrap();
