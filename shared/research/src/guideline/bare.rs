@@ -59,11 +59,13 @@ pub(super) fn next(text: &str, mut from: usize, dialect: Dialect) -> Option<Bare
 /// Where the next URL begins, where its host begins, and its scheme.
 fn next_start(text: &str, from: usize) -> Option<(usize, usize, &str)> {
     let bytes = text.as_bytes();
-    for (at, &byte) in bytes.iter().enumerate().skip(from) {
-        let rest = bytes.get(at..)?;
-        let (start, body, scheme) = match byte {
-            b':' if rest.starts_with(b"://") => {
-                let before = bytes.get(from..at)?;
+    for mark in memchr::memchr2_iter(b':', b'.', bytes.get(from..)?) {
+        let at = from + mark;
+        let before = bytes.get(from..at)?;
+        let (start, body, scheme) =
+            if ends_with_ignore_case(before, b"www") && bytes.get(at) == Some(&b'.') {
+                (at - 3, at - 3, "https://")
+            } else if bytes.get(at..)?.starts_with(b"://") {
                 let length = if ends_with_ignore_case(before, b"https") {
                     5
                 } else if ends_with_ignore_case(before, b"http") {
@@ -72,16 +74,9 @@ fn next_start(text: &str, from: usize) -> Option<(usize, usize, &str)> {
                     continue;
                 };
                 (at - length, at + 3, text.get(at - length..at + 3)?)
-            }
-            b'w' | b'W'
-                if rest
-                    .get(..4)
-                    .is_some_and(|it| it.eq_ignore_ascii_case(b"www.")) =>
-            {
-                (at, at, "https://")
-            }
-            _ => continue,
-        };
+            } else {
+                continue;
+            };
         let before = start.checked_sub(1).and_then(|it| bytes.get(it));
         if !before.is_some_and(|it| it.is_ascii_alphanumeric() || b"+@".contains(it)) {
             return Some((start, body, scheme));
