@@ -7,6 +7,10 @@
 //! what workers of long tools begin with. Figures go to
 //! `target/bench/*.json` and to a table.
 
+/// As the functions have it whose rates are compared.
+#[global_allocator]
+static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod binaries;
 mod claims;
 mod load;
