@@ -189,13 +189,11 @@ fn urls_of_other_hosts_are_code_where_the_host_is_named() {
         assert_eq!(again, Ok(parsed), "{url}");
         // Nobody else's repositories are code, whatever they look like.
         let unnamed = SourceUrl::parse(url).map(|it| it.kind());
-        match url.contains("corp") {
-            true => assert_eq!(unnamed, Err(Refusal::PrivateAddress), "{url}"),
-            false => assert_eq!(
-                unnamed == Ok(Kind::Github),
-                url.contains("github.com"),
-                "{url}"
-            ),
+        if url.contains("corp") {
+            assert_eq!(unnamed, Err(Refusal::PrivateAddress), "{url}");
+        } else {
+            let is_code = unnamed == Ok(Kind::Github);
+            assert_eq!(is_code, url.contains("github.com"), "{url}");
         }
     }
     for url in [
