@@ -23,6 +23,9 @@ pub(crate) struct Answer {
     method: &'static str,
     /// Who found them.
     decided_by: &'static str,
+    /// `llm_unavailable` where a model was asked and was of no use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
     message: String,
 }
 
@@ -44,7 +47,7 @@ impl Answer {
         proposed.extend(propose(outline, &coverage, &mut asked, wanted - by_model));
         let message = message(advice, by_model, &proposed, wanted);
         Self {
-            status: "success",
+            status: advice.status(),
             queries_count: proposed.len(),
             queries: proposed
                 .into_iter()
@@ -53,6 +56,7 @@ impl Answer {
             coverage,
             method: advice.method(),
             decided_by: advice.decided_by("coverage"),
+            warning: advice.warning(),
             message,
         }
     }

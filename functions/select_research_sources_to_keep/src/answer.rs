@@ -16,6 +16,9 @@ pub(crate) struct Answer {
     method: &'static str,
     /// Who made it.
     decided_by: &'static str,
+    /// `llm_unavailable` where a model was asked and was of no use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
     message: String,
 }
 
@@ -61,12 +64,13 @@ impl Answer {
             advice.words()
         );
         Self {
-            status: "success",
+            status: advice.status(),
             sources_selected_count: kept.len(),
             selected_source_ids: kept,
             reasons: judged,
             method: advice.method(),
             decided_by: advice.decided_by("ranking"),
+            warning: advice.warning(),
             message,
         }
     }

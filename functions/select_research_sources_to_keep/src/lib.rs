@@ -221,7 +221,9 @@ impl Thoughts {
 
     /// The caller's word counts before the model's, and the model's before the ranking's.
     fn judged(self, advice: Advice, arguments: &Arguments) -> Answer {
-        let (advice, said) = self.believed(advice);
+        let named = advice.said::<Said>().map(|said| said.keep);
+        let advice = advice.about(named.into_iter().flatten(), &self.asked);
+        let said: Option<Said> = advice.said();
         let judged = self.ranked.into_iter().map(|choice| {
             let number = choice.scored.number;
             let url = self.candidates.iter().find(|it| it.number == number);
@@ -243,19 +245,6 @@ impl Thoughts {
             }
         });
         Answer::new(judged.collect(), &advice)
-    }
-
-    /// Who names sources and none that exists has not read them.
-    fn believed(&self, advice: Advice) -> (Advice, Option<Said>) {
-        let said: Option<Said> = advice.said();
-        let is_there = |number: &i64| self.asked.contains(number);
-        match said {
-            Some(said) if !said.keep.is_empty() && !said.keep.iter().any(is_there) => {
-                let why = format!("{} names no source that exists", advice.decided_by("it"));
-                (Advice::Failed(why), None)
-            }
-            said => (advice, said),
-        }
     }
 }
 

@@ -13,9 +13,12 @@ pub(crate) struct Answer {
     sources_selected_count: usize,
     reasoning: String,
     /// How the choice was made: `model`, or `deterministic`.
-    method: &'static str,
+    pub(crate) method: &'static str,
     /// Who made it.
     decided_by: &'static str,
+    /// `llm_unavailable` where a model was asked and was of no use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
     message: String,
     /// Their numbers, as they are kept.
     #[serde(skip)]
@@ -55,12 +58,13 @@ impl Answer {
             advice.words()
         );
         Self {
-            status: "success",
+            status: advice.status(),
             sources_selected: numbers.iter().map(|&number| url(number)).collect(),
             sources_selected_count: numbers.len(),
             reasoning,
             method: advice.method(),
             decided_by: advice.decided_by("ranking"),
+            warning: advice.warning(),
             message,
             numbers,
         }

@@ -8,7 +8,10 @@
 mod answer;
 mod prompt;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
@@ -178,6 +181,8 @@ struct Thoughts {
     kept: usize,
     candidates: Vec<Candidate>,
     ranked: Vec<Choice>,
+    /// The sources that it is asked about: those that there is room to show.
+    asked: BTreeSet<i64>,
     prompt: Option<Prompt>,
 }
 
@@ -197,46 +202,44 @@ impl Thoughts {
             .collect();
         let outline = Outline::of(guideline);
         let ranked = choose(&outline, &cited, &candidates);
-        let ask = ask.filter(|_| !candidates.is_empty());
-        let prompt = ask.map(|most| {
-            let shown = shown(&outline, &candidates, &ranked, SOURCES_TOKENS);
-            prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown, most)
-        });
+        let shown = match ask {
+            Some(_) => shown(&outline, &candidates, &ranked, SOURCES_TOKENS),
+            None => Vec::new(),
+        };
+        let asked = shown.iter().map(|(number, _)| *number).collect();
+        let ask = ask.filter(|_| !shown.is_empty());
+        let prompt =
+            ask.map(|most| prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown, most));
         Self {
             kept: kept(sources).count(),
             candidates,
             ranked,
+            asked,
             prompt,
         }
     }
 
     /// The model's order where it gave one, and else the ranking's.
     fn chosen(self, advice: Advice, most: usize) -> Answer {
-        let (advice, ranked) = match advice.said::<Said>() {
-            None => (advice, self.ranked),
-            Some(said) => {
-                let is_empty = said.chosen.is_empty();
-                let of_model = in_order(said, &self.ranked);
-                // Who names sources and none that exists has not read them.
-                if of_model.is_empty() && !is_empty {
-                    let why = format!("{} names no source that exists", advice.decided_by("it"));
-                    (Advice::Failed(why), self.ranked)
-                } else {
-                    (advice, of_model)
-                }
-            }
+        let said = advice.said::<Said>().map(|said| said.chosen);
+        let named = said.iter().flatten().map(|it| it.source);
+        let advice = advice.about(named, &self.asked);
+        let ranked = match advice.said::<Said>() {
+            Some(said) => in_order(said, &self.ranked, &self.asked),
+            None => self.ranked,
         };
         let chosen = most_diverse(&ranked, most);
         Answer::new(&self.candidates, &chosen, self.kept, &advice)
     }
 }
 
-/// What the model names and is there, each once, in its order and with its reasons.
-fn in_order(said: Said, ranked: &[Choice]) -> Vec<Choice> {
+/// What the model names and was asked about, each once, in its order and with its reasons.
+fn in_order(said: Said, ranked: &[Choice], asked: &BTreeSet<i64>) -> Vec<Choice> {
     let mut taken = HashSet::new();
     let named = said.chosen.into_iter().filter_map(|it| {
         let choice = ranked.iter().find(|one| one.scored.number == it.source)?;
-        taken.insert(it.source).then(|| Choice {
+        let is_new = asked.contains(&it.source) && taken.insert(it.source);
+        is_new.then(|| Choice {
             reason: sentence(&it.reason),
             ..choice.clone()
         })
@@ -264,4 +267,45 @@ fn candidates(sources: &[ResearchSource], mut taken: HashSet<String>) -> Vec<Can
         }
     }
     candidates
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn source(source_no: i64) -> ResearchSource {
+        ResearchSource {
+            source_no,
+            url: format!("https://site-{source_no}.example/memory"),
+            title: None,
+            published: None,
+            selected: Some(true),
+            scrape_rank: None,
+            questions: vec!["How do agents remember?".to_owned()],
+            answers: vec!["Vector stores keep the memory of agents.".to_owned()],
+        }
+    }
+
+    /// Of very many sources there is room to show some. What a model says of the others it has from
+    /// nowhere, or from a page that told it to.
+    #[test]
+    fn a_source_that_was_not_shown_is_not_chosen() {
+        let guideline = Guideline::parse("# How agents remember\n\n## Vector stores\n").unwrap();
+        let sources: Vec<_> = (1..=250).map(source).collect();
+        let thoughts = || Thoughts::of(&guideline, &sources, HashSet::new(), Some(5));
+        let asked = thoughts().asked;
+        let hidden = (1..=250).find(|number| !asked.contains(number)).unwrap();
+        let shown = *asked.first().unwrap();
+        let says = |numbers: &[i64]| Advice::Given {
+            by: "Example",
+            said: json!({"chosen": numbers.iter().map(|it| json!({"reason": "r", "source": it})).collect::<Value>()}),
+        };
+        let answer = thoughts().chosen(says(&[hidden, shown]), 5);
+        assert_eq!((answer.numbers, answer.method), (vec![shown], "model"));
+        let answer = thoughts().chosen(says(&[hidden]), 5);
+        assert_eq!(answer.method, "deterministic");
+        assert!(!answer.numbers.contains(&hidden));
+    }
 }

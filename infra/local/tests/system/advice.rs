@@ -174,6 +174,11 @@ async fn a_model_that_fails_lies_or_refuses_leaves_the_choice_to_the_ranking() {
         for field in ["selected_source_ids", "reasons", "method", "decided_by"] {
             assert_eq!(chosen[field], expected[field], "{why}: {chosen}");
         }
+        assert_eq!(
+            (&chosen["status"], &chosen["warning"]),
+            (&json!("partial"), &json!("llm_unavailable")),
+            "{why}: {chosen}"
+        );
         let message = chosen["message"].as_str().unwrap();
         assert!(
             message.contains("without a language model, because Gemini")

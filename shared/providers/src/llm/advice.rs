@@ -1,5 +1,7 @@
 //! Advice: what a model says to a step that has a way of its own without one.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::BoxFuture;
 use nova_runtime::receipts::Receipts;
 use serde::de::DeserializeOwned;
@@ -49,6 +51,18 @@ impl Advice {
         })
     }
 
+    /// This advice, unless it names numbers and none of those that were asked about: who says that has
+    /// not read the question.
+    #[must_use]
+    pub fn about(self, named: impl IntoIterator<Item = i64>, asked: &BTreeSet<i64>) -> Self {
+        let mut named = named.into_iter().peekable();
+        if named.peek().is_none() || named.any(|number| asked.contains(&number)) {
+            return self;
+        }
+        let by = self.decided_by("it");
+        Self::Failed(format!("{by} names no source that exists"))
+    }
+
     /// What was said, if it was.
     pub fn said<T: DeserializeOwned>(&self) -> Option<T> {
         match self {
@@ -71,6 +85,22 @@ impl Advice {
         match self {
             Self::Given { .. } => "model",
             Self::NotAsked | Self::Failed(_) => "deterministic",
+        }
+    }
+
+    /// What the result of a step says of itself: `partial` where a model was to decide and did not.
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::NotAsked | Self::Given { .. } => "success",
+            Self::Failed(_) => "partial",
+        }
+    }
+
+    /// The same as a word that a program can look for.
+    pub const fn warning(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAsked | Self::Given { .. } => None,
+            Self::Failed(_) => Some("llm_unavailable"),
         }
     }
 
