@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::io::Read;
 
 use super::decode;
+use super::ignored::Ignored;
 use super::kind::{self, Mark};
 use super::pool::Pool;
 use super::rank::{Rank, Tier};
@@ -69,6 +70,7 @@ pub(super) struct Collector<'a> {
     /// Path and address of each submodule.
     submodules: BTreeMap<String, String>,
     licence: Option<String>,
+    ignored: Ignored,
     commit: Option<String>,
     /// Names that cannot be names, or came twice.
     unusable: usize,
@@ -83,6 +85,7 @@ impl<'a> Collector<'a> {
             buffer: Vec::new(),
             submodules: BTreeMap::new(),
             licence: request.licence.clone(),
+            ignored: Ignored::default(),
             commit: request.commit.clone(),
             unusable: 0,
         }
@@ -120,7 +123,7 @@ impl<'a> Collector<'a> {
             }
             return Ok(());
         }
-        let mark = kind::by_name(path, size);
+        let mark = kind::by_name(path, size).or_else(|| self.ignored(path, rank.tier));
         let is_read = mark.is_none();
         let state = mark.map_or(State::LeftOut, State::Marked);
         if !self.insert(path, size, state)? || !is_read {
@@ -141,6 +144,15 @@ impl<'a> Collector<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether it is left out because `.gitignore` names it, and the URL does not.
+    fn ignored(&mut self, path: &str, tier: Tier) -> Option<Mark> {
+        let scope = &self.request.path;
+        let is_left_out = !tier.is_source()
+            && self.ignored.names(path)
+            && (scope.is_empty() || !self.ignored.names(scope));
+        is_left_out.then_some(Mark::Ignored)
     }
 
     fn read(&mut self, bytes: &mut dyn Read) -> Result<(), IngestError> {
@@ -169,6 +181,19 @@ impl<'a> Collector<'a> {
         for (path, url) in std::mem::take(&mut self.submodules) {
             self.marked(&path, Mark::Submodule(url))?;
         }
+        // Some came before the `.gitignore` that names them.
+        for (path, tier) in self.pool.paths() {
+            if let Some(mark) = self.ignored(&path, tier)
+                && let Some(file) = self.files.get_mut(&path)
+            {
+                file.state = State::Marked(mark);
+            }
+        }
+        let files = &self.files;
+        self.pool.retain(|path| {
+            let file = files.get(path);
+            file.is_none_or(|file| file.state == State::LeftOut)
+        });
         let scope = &self.request.path;
         if !self.files.keys().any(|path| is_within(path, scope)) {
             return Err(if scope.is_empty() {
@@ -211,7 +236,9 @@ impl<'a> Collector<'a> {
 
     /// Whether it says something about the whole repository.
     fn is_telling(&self, path: &str) -> bool {
-        path == ".gitmodules" || self.licence.is_none() && licence::is_licence(path)
+        path == ".gitmodules"
+            || Ignored::is_file(path)
+            || self.licence.is_none() && licence::is_licence(path)
     }
 
     fn look_into(&mut self, path: &str) {
@@ -221,6 +248,8 @@ impl<'a> Collector<'a> {
         let text = String::from_utf8_lossy(&self.buffer);
         if path == ".gitmodules" {
             self.submodules = submodules(&text);
+        } else if Ignored::is_file(path) {
+            self.ignored.add(path, &text);
         } else {
             self.licence = licence::recognize(&text).map(str::to_owned);
         }

@@ -19,6 +19,8 @@ pub(super) enum Mark {
     LargeFileStorage,
     /// Nothing is in it.
     Empty,
+    /// A text or data that `.gitignore` names.
+    Ignored,
     /// A link to another path. Nothing follows it.
     Link(String),
     /// Another repository, whose files are not in this one's archive.
@@ -39,6 +41,7 @@ impl Mark {
             Self::Secret => "[secret]".into(),
             Self::LargeFileStorage => "[Git LFS]".into(),
             Self::Empty => "[empty]".into(),
+            Self::Ignored => "[ignored]".into(),
             Self::Link(target) => format!("-> {target}"),
             Self::Submodule(url) => format!("[submodule: {url}]"),
             Self::Special => "[special file]".into(),

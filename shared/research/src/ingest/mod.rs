@@ -6,8 +6,9 @@
 //!
 //! The text has the layout that `research.md` is known for: a summary, the tree, the contents.
 //! Every file of the archive is in the tree; those that tell nobody anything are marked there and
-//! not included (`kind.rs`): pictures, lock files, what a program wrote. `.gitignore` has no say:
-//! what is in a commit, somebody has put there on purpose, also in `bin/`, `build/` or `pkg/`.
+//! not included (`kind.rs`): pictures, lock files, what a program wrote, and texts and data that
+//! `.gitignore` names. Source is included wherever it lies, also in `bin/`, `build/` or `pkg/`, and
+//! whatever `.gitignore` says of it (`ignored.rs`).
 //!
 //! # The budget
 //!
@@ -21,6 +22,7 @@
 //! | --- | --- |
 //! | `archive`, `guard`, `pax` | the archive's entries, and what archives try |
 //! | `collector` | the files as they come; `pool` keeps the ones worth keeping |
+//! | `ignored` | what `.gitignore` names |
 //! | `kind`, `decode`, `secrets` | what a file is, its text, and what must not be passed on |
 //! | `rank`, `budget`, `tokens` | which files, and how much of each |
 //! | `tree`, `write`, `licence` | the Markdown |
@@ -30,6 +32,7 @@ mod budget;
 mod collector;
 mod decode;
 mod guard;
+mod ignored;
 mod kind;
 mod licence;
 mod location;

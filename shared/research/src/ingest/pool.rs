@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::budget::{Wish, shares};
-use super::rank::Rank;
+use super::rank::{Rank, Tier};
 use super::{Lines, tokens};
 
 /// Bytes of text that are kept before the choice is made, at least.
@@ -62,6 +62,17 @@ impl Pool {
         if self.bytes > MAX_BYTES.max(self.budget * BYTES_OF_TOKEN) {
             self.make_room();
         }
+    }
+
+    /// Those that may be included so far.
+    pub(super) fn paths(&self) -> Vec<(String, Tier)> {
+        let all = self.candidates.iter();
+        all.map(|(rank, it)| (it.path.clone(), rank.tier)).collect()
+    }
+
+    /// Lets go of those that are not to be included.
+    pub(super) fn retain(&mut self, is_included: impl Fn(&str) -> bool) {
+        self.candidates.retain(|_, it| is_included(&it.path));
     }
 
     /// What is included, with the part of it that there is room for.

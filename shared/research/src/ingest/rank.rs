@@ -58,6 +58,11 @@ impl PartialOrd for Rank {
 }
 
 impl Tier {
+    /// Whether somebody wrote it for the project, whatever its place is called.
+    pub(super) const fn is_source(self) -> bool {
+        !matches!(self, Self::Document | Self::Data)
+    }
+
     /// Less than so many tokens of a file are not worth its place.
     pub(super) const fn least(self) -> usize {
         match self {
