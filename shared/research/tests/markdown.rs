@@ -2,7 +2,7 @@
 #![cfg(feature = "pages")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use nova_research::page::markdown_of;
+use nova_research::page::{markdown_of, pictures_as_addresses};
 use serde_json::Value;
 use url::Url;
 
@@ -26,6 +26,18 @@ fn the_cases_of_pages_come_out_as_expected() {
         checked += 1;
     }
     assert!(checked >= 7, "only {checked} cases were checked");
+}
+
+#[test]
+fn the_cases_of_pictures_in_markdown_come_out_as_expected() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("cases/images.json")).unwrap();
+    assert!(cases.len() >= 2);
+    let url = Url::parse("https://s.example/d/p").unwrap();
+    for case in &cases {
+        let markdown = case["input"]["markdown"].as_str().unwrap();
+        let found = pictures_as_addresses(markdown, &url);
+        assert_eq!(found, case["expected"]["equals"], "{}", case["id"]);
+    }
 }
 
 #[test]

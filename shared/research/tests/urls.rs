@@ -241,6 +241,17 @@ fn a_repository_of_a_named_host_is_the_same_in_any_case_and_its_paths_are_not() 
 }
 
 #[test]
+fn the_cases_of_videos_come_out_as_expected() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("cases/videos.json")).unwrap();
+    assert!(cases.len() >= 2);
+    for case in &cases {
+        let parsed = SourceUrl::parse(case["input"]["url"].as_str().unwrap()).unwrap();
+        let id = parsed.as_str().rsplit('=').next().unwrap();
+        assert_eq!(id, case["expected"]["equals"], "{}", case["id"]);
+    }
+}
+
+#[test]
 fn every_shape_of_a_video_has_one_canonical_form() {
     for url in [
         "https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=PL1&t=42s",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
-use nova_research::page::{Metadata, judge};
+use nova_research::page::{Metadata, judge, pictures_as_addresses};
 use nova_runtime::{
     fetch::{Fetcher, Validators, WebUrl},
     receipts::{CallOutcome, CallUsage, Receipts},
@@ -191,8 +191,9 @@ fn page(data: Data, url: &WebUrl) -> Result<ScrapedPage, ScrapeError> {
     let published = text(&metadata, &["publishedTime", "article:published_time"]);
     let final_url =
         text(&metadata, &["url"]).and_then(|it| WebUrl::parse(&it, Reach::OwnNetwork).ok());
+    let final_url = final_url.as_ref().unwrap_or(url);
     Ok(ScrapedPage {
-        markdown,
+        markdown: pictures_as_addresses(&markdown, final_url.url()),
         metadata: Metadata {
             title,
             author: text(&metadata, &["author", "article:author"]),
@@ -200,7 +201,7 @@ fn page(data: Data, url: &WebUrl) -> Result<ScrapedPage, ScrapeError> {
             language: text(&metadata, &["language"]),
             canonical_url: None,
         },
-        final_url: Some(final_url.as_ref().unwrap_or(url).as_str().to_owned()),
+        final_url: Some(final_url.as_str().to_owned()),
         validators: Validators::default(),
         provider: "firecrawl",
         credits,

@@ -132,7 +132,7 @@ impl LargePage {
     fn read(&mut self, piece: &str, markdown: &mut String) -> Result<(), PageError> {
         let read = match self.kind {
             Kind::Html => html::whole(piece, &self.url)?,
-            Kind::Markdown => text::markdown(piece).markdown,
+            Kind::Markdown => text::markdown(piece, &self.url).markdown,
             _ => text::plain(piece, &self.url).markdown,
         };
         let read = read.trim_matches('\n');

@@ -14,6 +14,7 @@
 //! | `metadata`, `date` | title, author, date, language, canonical URL |
 //! | `verdict` | whether it is a text at all |
 //! | `feed`, `text`, `pdf` | what is no HTML |
+//! | `images` | pictures in Markdown of others |
 //! | `large` | what is too large to be read at once |
 //! | [`blocks`] | the Markdown as numbered blocks, for those who choose among them |
 //!
@@ -37,6 +38,7 @@ mod error;
 mod feed;
 mod hidden;
 mod html;
+mod images;
 mod kind;
 mod large;
 mod markdown;
@@ -51,6 +53,7 @@ use url::Url;
 
 pub use self::charset::decode;
 pub use self::error::PageError;
+pub use self::images::pictures_as_addresses;
 pub use self::kind::Kind;
 pub use self::large::LargePage;
 use crate::url::SourceUrl;
@@ -125,7 +128,7 @@ impl Page {
             Kind::Feed => feed::read(&decode(bytes, content_type), url)?,
             Kind::Notebook => text::notebook(&decode(bytes, content_type))?,
             Kind::Json => text::json(&decode(bytes, content_type)),
-            Kind::Markdown => text::markdown(&decode(bytes, content_type)),
+            Kind::Markdown => text::markdown(&decode(bytes, content_type), url),
             Kind::Text => text::plain(&decode(bytes, content_type), url),
         };
         if page.markdown.trim().is_empty() {

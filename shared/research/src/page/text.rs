@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::images::pictures_as_addresses;
 use super::kind::extension;
 use super::markdown::escaped_lines;
 use super::{Kind, Metadata, Page, PageError};
@@ -45,9 +46,9 @@ pub(super) fn json(text: &str) -> Page {
     }
 }
 
-/// Markdown, as it is.
-pub(super) fn markdown(text: &str) -> Page {
-    let markdown = clean(text).trim().to_owned();
+/// Markdown as it is, but for its pictures.
+pub(super) fn markdown(text: &str, url: &Url) -> Page {
+    let markdown = pictures_as_addresses(clean(text).trim(), url);
     Page {
         kind: Kind::Markdown,
         metadata: Metadata {
