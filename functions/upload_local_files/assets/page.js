@@ -18,6 +18,13 @@ document.addEventListener("DOMContentLoaded", () => {
     the("failure").querySelector("p").textContent = "";
     the("failure").hidden = false;
   };
+  // What is to be seen of files that were taken.
+  const note = (words) => {
+    const line = document.createElement("li");
+    line.textContent = words;
+    the("done").querySelector("ul").append(line);
+    the("done").hidden = false;
+  };
   const ending = (name) => (/[^/.][^/]*(\.[^./]+)$/.exec(name) || ["", ""])[1].toLowerCase();
   const target = (name) => `${form.action}&filename=${encodeURIComponent(name)}`;
 
@@ -62,7 +69,13 @@ document.addEventListener("DOMContentLoaded", () => {
       request = call("POST", target(name), token, chosen, {
         progress: (percent) => { bar.value = percent; state(`${percent} %`); },
         arrived: () => state("saving …"),
-        done: () => { row.remove(); sent.push(name); over(); },
+        done: (answer) => {
+          const { encoding } = (answer.files || [])[0] || {};
+          if (encoding) note(`${name} was read as ${encoding}: if its letters look wrong, save it as UTF-8 and upload it again.`);
+          row.remove();
+          sent.push(name);
+          over();
+        },
         failed: (words, answer, status) => {
           const line = (answer.files || [])[0];
           failed(line && line.reason || words, answer, status);
@@ -113,6 +126,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const take = (files, name) => {
     the("done").hidden = the("failure").hidden = true;
+    the("done").querySelector("ul").replaceChildren();
     for (const row of queue.querySelectorAll(".failed")) row.remove();
     for (const chosen of files) {
       const own = chosen.webkitRelativePath || chosen.name;

@@ -6,11 +6,12 @@ use http::StatusCode;
 use nova_blobs::{Blobs, Upload, whole};
 use nova_research::guideline::{Extraction, Guideline};
 use nova_research::local_file::{
-    Expected, FileError, FileName, MAX_FILE_BYTES, check_room, compare, position, read,
+    Expected, FileError, FileName, LocalFile, MAX_FILE_BYTES, check_room, compare, position, read,
 };
 use nova_runtime::{App, Call, Problem};
 use nova_store::{Article, NewSource, Origin, Purpose, Source, SourceKind, Tenant, UserId};
 use time::OffsetDateTime;
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 /// A fence of backticks around a file of nothing but backticks makes three of one.
@@ -52,6 +53,19 @@ pub(crate) struct Kept {
     pub(crate) size: u64,
     /// There was one of this name.
     pub(crate) replaced: bool,
+    /// What it was read as, where it was not UTF-8.
+    pub(crate) encoding: Option<&'static str>,
+}
+
+impl Kept {
+    /// What its author has to hear, where its letters were guessed.
+    pub(crate) fn note(&self) -> String {
+        self.encoding.map_or_else(String::new, |encoding| {
+            format!(
+                " It was read as {encoding}: if its letters look wrong, save it as UTF-8 and upload it again."
+            )
+        })
+    }
 }
 
 impl Files {
@@ -111,7 +125,7 @@ impl Desk {
         content: Vec<u8>,
     ) -> Result<Kept, Problem> {
         let file = name.clone();
-        let markdown = tokio::task::spawn_blocking(move || read(&file, content))
+        let LocalFile { markdown, encoding } = spawn_blocking(move || read(&file, content))
             .await
             .map_err(Problem::internal)?
             .map_err(|error| refused(&error))?;
@@ -149,6 +163,7 @@ impl Desk {
         Ok(Kept {
             size,
             replaced: there.iter().any(|file| file.name == name.as_str()),
+            encoding: Some(encoding).filter(|it| *it != "UTF-8"),
         })
     }
 }

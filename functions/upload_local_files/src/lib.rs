@@ -23,7 +23,7 @@ mod files;
 mod incoming;
 pub mod page;
 
-use self::files::{Desk, Files};
+use self::files::{Desk, Files, Kept};
 use self::incoming::Outcome;
 use self::page::FilesPage;
 
@@ -63,7 +63,7 @@ fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
 struct Status {
     article_guideline_id: Uuid,
     expected: Vec<Expected>,
-    uploaded: Vec<Kept>,
+    uploaded: Vec<Listed>,
     missing: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ struct Expected {
 
 /// A file that is there. Its size is that of its text as Markdown, in bytes.
 #[derive(Serialize)]
-struct Kept {
+struct Listed {
     filename: String,
     size: u64,
     updated_at: String,
@@ -98,6 +98,8 @@ struct Line {
     filename: String,
     status: &'static str,
     size: Option<u64>,
+    /// What it was read as, where it was not UTF-8: `windows-1252`.
+    encoding: Option<&'static str>,
     /// Why it was refused, and what to do about it.
     reason: Option<String>,
 }
@@ -256,7 +258,7 @@ impl Status {
             uploaded: files
                 .uploaded
                 .iter()
-                .map(|file| Kept {
+                .map(|file| Listed {
                     filename: file.name.clone(),
                     size: file.size,
                     updated_at: rfc3339(file.updated_at),
@@ -277,7 +279,15 @@ impl Uploaded {
     fn new(article: Uuid, outcomes: Vec<Outcome>) -> Self {
         let taken = outcomes.iter().filter(|it| it.kept.is_ok()).count();
         let message = match outcomes.as_slice() {
-            [only] => format!("File '{}' uploaded successfully", only.filename),
+            [only] => {
+                let note = only.kept.as_ref().map(Kept::note).unwrap_or_default();
+                let note = if note.is_empty() {
+                    note
+                } else {
+                    format!(".{note}")
+                };
+                format!("File '{}' uploaded successfully{note}", only.filename)
+            }
             all if taken == all.len() => format!("{taken} files uploaded successfully"),
             all => format!(
                 "{taken} of {} files were uploaded; `files` says why the others were not.",
@@ -299,15 +309,16 @@ impl Uploaded {
 
 impl From<Outcome> for Line {
     fn from(outcome: Outcome) -> Self {
-        let (status, size, reason) = match outcome.kept {
-            Ok(kept) if kept.replaced => ("replaced", Some(kept.size), None),
-            Ok(kept) => ("uploaded", Some(kept.size), None),
+        let (status, kept, reason) = match outcome.kept {
+            Ok(kept) if kept.replaced => ("replaced", Some(kept), None),
+            Ok(kept) => ("uploaded", Some(kept), None),
             Err(problem) => ("refused", None, Some(problem.detail().to_owned())),
         };
         Self {
             filename: outcome.filename,
             status,
-            size,
+            size: kept.as_ref().map(|it| it.size),
+            encoding: kept.and_then(|it| it.encoding),
             reason,
         }
     }

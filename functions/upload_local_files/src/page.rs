@@ -79,7 +79,8 @@ impl FilesPage<'_> {
             } else {
                 "uploaded"
             };
-            Some(line("{{name}} was {{what}}.", &it.filename, what))
+            let what = format!("{what}.{}", kept.note());
+            Some(line("{{name}} was {{what}}", &it.filename, &what))
         });
         let (refused, taken): (Vec<_>, Vec<_>) = (refused.collect(), taken.collect());
         // Where every file has its reason the reason of all together says nothing more.

@@ -15,7 +15,7 @@ fn name(given: &str) -> FileName {
 }
 
 fn markdown(file: &str, content: impl Into<Vec<u8>>) -> String {
-    read(&name(file), content.into()).unwrap()
+    read(&name(file), content.into()).unwrap().markdown
 }
 
 fn refused(file: &str, content: impl Into<Vec<u8>>) -> FileError {
@@ -171,27 +171,53 @@ fn a_notebook_is_written_with_its_outputs_and_without_pictures_and_colours() {
 }
 
 #[test]
-fn text_is_utf_8_or_marked_as_utf_16() {
-    assert_eq!(markdown("a.md", "\u{feff}né"), "né");
-    let little: Vec<u8> = "\u{feff}né 🙂\n"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    let big: Vec<u8> = "\u{feff}né 🙂\n"
-        .encode_utf16()
-        .flat_map(u16::to_be_bytes)
-        .collect();
-    assert_eq!(markdown("a.md", little), "né 🙂\n");
-    assert_eq!(markdown("a.md", big), "né 🙂\n");
-    for (content, said) in [
-        (&b"a\nb caf\xe9"[..], "it is not UTF-8: byte 7, in line 2"),
-        (b"\xff\xfea\0b", "begins as UTF-16"),
-        (b"\xff\xfe\x00\xd8a\0", "begins as UTF-16"),
-        (b"a\0b\0", "NUL character in line 1"),
-        (b"", "it is empty"),
-        (b" \n\xef\xbb\xbf", "it is empty"),
+fn text_is_read_in_whatever_it_was_written_and_that_is_told() {
+    let utf16 = |text: &str, unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        text.encode_utf16().flat_map(unit).collect()
+    };
+    let marked = "\u{feff}n\u{e9} 🙂\n";
+    for (content, text, encoding) in [
+        ("\u{feff}né".into(), "né", "UTF-8"),
+        (utf16(marked, u16::to_le_bytes), "né 🙂\n", "UTF-16LE"),
+        (utf16(marked, u16::to_be_bytes), "né 🙂\n", "UTF-16BE"),
+        (
+            b"caf\xe9 cr\xe8me br\xfbl\xe9e \x80 5, \x93so\x94".to_vec(),
+            "café crème brûlée € 5, “so”",
+            "windows-1252",
+        ),
+        (
+            b"\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0. \xdd\xf2\xee \xf2\xe5\xea\xf1\xf2.".to_vec(),
+            "Привет, мир. Это текст.",
+            "windows-1251",
+        ),
     ] {
-        let error = refused("a.md", content).to_string();
+        let file = read(&name("a.md"), content).unwrap();
+        assert_eq!((file.markdown.as_str(), file.encoding), (text, encoding));
+    }
+    for (file, content, said) in [
+        (
+            "a.md",
+            &b"\xff\xfea\0b"[..],
+            "it cannot be read as UTF-16LE",
+        ),
+        (
+            "a.md",
+            b"\xff\xfe\x00\xd8a\0",
+            "it cannot be read as UTF-16LE",
+        ),
+        ("a.md", b"\xff\xfea\0\n\0\0\0", "NUL character in line 2"),
+        ("a.md", b"a\0b\0", "NUL character in line 1"),
+        ("a.py", b"a\n\xe9\0", "NUL character in line 2"),
+        ("a.py", b"\x7fELF\x02\x01\x01\xe9\xff\x90", "it is no text"),
+        (
+            "a.ipynb",
+            b"{\n\"caf\xe9\": 1}",
+            "it is not UTF-8: byte 6, in line 2",
+        ),
+        ("a.md", b"", "it is empty"),
+        ("a.md", b" \n\xef\xbb\xbf", "it is empty"),
+    ] {
+        let error = refused(file, content).to_string();
         assert!(error.contains(said), "{error:?} does not say {said:?}");
     }
 }

@@ -107,6 +107,15 @@ fn results_and_the_question_are_shown_where_there_are_some() {
             Ok(Kept {
                 size: 1,
                 replaced: true,
+                encoding: None,
+            }),
+        ),
+        outcome(
+            "c.md",
+            Ok(Kept {
+                size: 1,
+                replaced: false,
+                encoding: Some("windows-1252"),
             }),
         ),
         outcome("b.png", Err(refused(&FileError::UnknownKind))),
@@ -114,6 +123,7 @@ fn results_and_the_question_are_shown_where_there_are_some() {
     let results = text(page.results(&mixed, None));
     assert_eq!(shown(&results), [false, true, true]);
     assert!(results.contains("<li><bdi>a.md</bdi> was replaced.</li>"));
+    assert!(results.contains("<bdi>c.md</bdi> was uploaded. It was read as windows-1252: if"));
     assert!(results.contains("<li><bdi>b.png</bdi>: this type of file is not taken"));
     let broken_off = text(page.results(&[], Some(("At most 32 MiB.", "r-1"))));
     assert_eq!(shown(&broken_off), [false, true, false]);

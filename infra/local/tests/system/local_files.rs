@@ -6,10 +6,13 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use nova_local::local::BUCKET;
 use nova_testkit::objects::{Action, Effect, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::system::{Answer, System};
+use crate::{
+    scrape_other_urls::research_file,
+    system::{Answer, System},
+};
 
 const GUIDELINE: &str = "# Agents with memory
 
@@ -60,7 +63,7 @@ impl System {
             .await
     }
 
-    async fn files(&self, user: &str, article: Uuid) -> serde_json::Value {
+    async fn files(&self, user: &str, article: Uuid) -> Value {
         let path = format!("/upload_local_files/status?article_guideline_id={article}");
         let answer = self.get(user, &path).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -70,7 +73,7 @@ impl System {
     async fn names(&self, user: &str, article: Uuid) -> Vec<String> {
         let files = self.files(user, article).await;
         let files = files["uploaded"].as_array().unwrap();
-        let name = |file: &serde_json::Value| file["filename"].as_str().unwrap().to_owned();
+        let name = |file: &Value| file["filename"].as_str().unwrap().to_owned();
         files.iter().map(name).collect()
     }
 }
@@ -224,6 +227,41 @@ async fn one_file_is_sent_as_the_body_replaced_and_deleted() {
     unnamed.is_problem(StatusCode::BAD_REQUEST, "filename: missing");
 }
 
+/// A guess may be wrong, so the one who can see it is told.
+#[tokio::test]
+async fn text_of_older_machines_is_read_and_its_author_hears_as_what() {
+    let system = System::start().await;
+    let article = system.upload("alice", "# None").await;
+    let french = b"# caf\xe9 cr\xe8me br\xfbl\xe9e".as_slice();
+    let answer = system
+        .send_files("alice", article, &[("old.md", french)])
+        .await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    let answer = answer.json();
+    assert_eq!(answer["files"][0]["encoding"], "windows-1252", "{answer}");
+    let message = answer["message"].as_str().unwrap();
+    assert!(message.contains("read as windows-1252: if"), "{message}");
+    let marked: Vec<u8> = "\u{feff}# Zoë"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let answer = system
+        .send_files(
+            "alice",
+            article,
+            &[("new.md", b"# \xc3\xa9"), ("wide.md", &marked)],
+        )
+        .await
+        .json();
+    assert_eq!(answer["files"][0]["encoding"], Value::Null, "{answer}");
+    assert_eq!(answer["files"][1]["encoding"], "UTF-16BE", "{answer}");
+    let file = research_file(&system, article).await;
+    assert!(
+        file.contains("café crème brûlée") && file.contains("Zoë"),
+        "{file}"
+    );
+}
+
 #[tokio::test]
 async fn what_is_refused_says_why_and_nothing_is_kept_of_it() {
     let system = System::start().await;
@@ -232,7 +270,14 @@ async fn what_is_refused_says_why_and_nothing_is_kept_of_it() {
         ("a.png", &b"\x89PNG"[..], 415, "this type of file"),
         ("a.md", b"", 400, "it is empty"),
         ("a.md", b"a\0b", 400, "NUL character in line 1"),
-        ("a.py", b"# caf\xe9", 400, "not UTF-8: byte 5, in line 1"),
+        ("a.py", b"# caf\xe9\0", 400, "NUL character in line 1"),
+        ("a.py", b"\x7fELF\x02\x01\xe9", 400, "it is no text"),
+        (
+            "a.ipynb",
+            b"{\"\xe9\": 1}",
+            400,
+            "not UTF-8: byte 2, in line 1",
+        ),
         ("a.ipynb", b"{}", 400, "no cells"),
         ("../a.md", b"# A", 400, "`..`"),
         ("/etc/a.md", b"# A", 400, "relative"),

@@ -161,20 +161,22 @@ async fn two_files_come_at_once_then_one_is_replaced_and_one_refused_with_its_re
 async fn what_only_the_server_can_know_is_said_of_each_file() -> Result<()> {
     let visit = Visit::begin(GUIDELINE).await?;
     let browser = &visit.browser;
-    let (latin, broken) = (
-        file("latin.py", b"# caf\xe9"),
-        file("a.ipynb", "{\"cells\": "),
+    let (bytes, broken) = (file("bytes.py", b"# a\0b"), file("a.ipynb", "{\"cells\": "));
+    let latin = file("latin.md", b"# caf\xe9\n");
+    browser
+        .drop_files(".lead", &[&bytes, &latin, &broken])
+        .await?;
+    browser
+        .wait_for_text("#status", "latin.md was uploaded.")
+        .await?;
+    let guessed = browser.wait_for("#done").await?;
+    assert!(
+        guessed.contains("latin.md was read as windows-1252: if its letters look wrong"),
+        "{guessed}"
     );
-    let good = file("good.md", "# Good\n");
-    browser
-        .drop_files(".lead", &[&latin, &good, &broken])
-        .await?;
-    browser
-        .wait_for_text("#status", "good.md was uploaded.")
-        .await?;
     let refused = browser.wait_for("#queue").await?;
     assert!(
-        refused.contains("latin.py\nIt is not UTF-8: byte 5, in line 1"),
+        refused.contains("bytes.py\nIt holds a NUL character in line 1"),
         "{refused}"
     );
     assert!(
@@ -186,7 +188,7 @@ async fn what_only_the_server_can_know_is_said_of_each_file() -> Result<()> {
         None,
         "the same again is no help"
     );
-    assert_eq!(visit.names().await, ["good.md"]);
+    assert_eq!(visit.names().await, ["latin.md"]);
     let errors = browser.console_errors().await?;
     assert!(
         errors.iter().all(|it| it.contains("status of 400")),

@@ -9,7 +9,8 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let name = FileName::parse("code/memory.py")?;
-//! assert_eq!(read(&name, b"keep = []\n".to_vec())?, "```python\nkeep = []\n```\n");
+//! let file = read(&name, b"keep = []\n".to_vec())?;
+//! assert_eq!(file.markdown, "```python\nkeep = []\n```\n");
 //!
 //! let photo = FileName::parse("photo.png")?;
 //! assert!(read(&photo, b"\x89PNG".to_vec()).is_err());
@@ -17,13 +18,14 @@
 //! # }
 //! ```
 
+mod decode;
 mod expected;
 mod kinds;
 mod name;
 
 use crate::fence::fenced;
 use crate::notebook::{self, NotebookError};
-use crate::plain::{self, Defect};
+use crate::plain;
 
 pub use self::expected::{Expected, compare, position};
 pub use self::kinds::{Kind, endings};
@@ -52,7 +54,7 @@ pub enum FileError {
     /// It has nothing to read.
     #[error("it is empty")]
     Empty,
-    /// It is neither UTF-8 nor marked as UTF-16.
+    /// It is a notebook and not UTF-8, which notebooks are.
     #[error(
         "it is not UTF-8: byte {offset}, in line {line}, cannot be read. Save it as UTF-8 and upload it again"
     )]
@@ -62,11 +64,17 @@ pub enum FileError {
         /// The line it is in; the first is 1.
         line: usize,
     },
-    /// It is marked as UTF-16, and is not that.
+    /// It begins as one encoding and goes on as something else, or is no text.
     #[error(
-        "it begins as UTF-16 and goes on as something else. Save it as UTF-8 and upload it again"
+        "it cannot be read as {encoding}, which it looks like. Save it as UTF-8 and upload it again"
     )]
-    NotUtf16,
+    Unreadable {
+        /// By its name in the Encoding Standard.
+        encoding: &'static str,
+    },
+    /// It has characters that no text has.
+    #[error("it is no text, but bytes")]
+    Binary,
     /// It holds a NUL, which no text has.
     #[error("it holds a NUL character in line {line}, which no text has")]
     Nul {
@@ -84,21 +92,35 @@ pub enum FileError {
     TotalTooLarge,
 }
 
+/// A file that was read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LocalFile {
+    /// Its text as Markdown.
+    pub markdown: String,
+    /// What it was written in, by its name in the Encoding Standard: `UTF-8`, `windows-1252`. Where it
+    /// is neither UTF-8 nor marked, that is a guess which its author has to hear of.
+    pub encoding: &'static str,
+}
+
 /// Writes a file as Markdown, or says why it cannot be taken.
-pub fn read(name: &FileName, content: Vec<u8>) -> Result<String, FileError> {
+pub fn read(name: &FileName, content: Vec<u8>) -> Result<LocalFile, FileError> {
     let kind = name.kind().ok_or(FileError::UnknownKind)?;
     if content.len() > MAX_FILE_BYTES {
         return Err(FileError::TooLarge);
     }
-    let text = decode(content)?;
+    let (text, encoding) = decode::decode(content, kind)?;
     if plain::is_blank(&text) {
         return Err(FileError::Empty);
     }
-    let mut markdown = match kind {
-        Kind::Markdown => return Ok(text),
-        Kind::Notebook => notebook::read(&text)?,
-        Kind::Code(language) => fenced(text.trim_end_matches(['\r', '\n']), language),
+    let markdown = match kind {
+        Kind::Markdown => text,
+        Kind::Notebook => ended(notebook::read(&text)?)?,
+        Kind::Code(language) => ended(fenced(text.trim_end_matches(['\r', '\n']), language))?,
     };
+    Ok(LocalFile { markdown, encoding })
+}
+
+fn ended(mut markdown: String) -> Result<String, FileError> {
     if markdown.is_empty() {
         return Err(FileError::Empty);
     }
@@ -126,28 +148,4 @@ pub fn check_room<'a>(
         return Err(FileError::TotalTooLarge);
     }
     Ok(())
-}
-
-/// Reads bytes as text: UTF-8, or UTF-16 if a byte order mark says so. A guess could be wrong
-/// without anybody seeing it, so nothing else is read.
-fn decode(content: Vec<u8>) -> Result<String, FileError> {
-    let content = match content.get(..2) {
-        Some(b"\xff\xfe") => from_utf16(&content, u16::from_le_bytes)?,
-        Some(b"\xfe\xff") => from_utf16(&content, u16::from_be_bytes)?,
-        _ => content,
-    };
-    plain::text(content).map_err(|defect| match defect {
-        Defect::NotUtf8 { offset, line } => FileError::NotUtf8 { offset, line },
-        Defect::Nul { line, .. } => FileError::Nul { line },
-    })
-}
-
-fn from_utf16(content: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Vec<u8>, FileError> {
-    let (pairs, rest) = content.as_chunks::<2>();
-    let text: Result<String, _> =
-        char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect();
-    match text {
-        Ok(text) if rest.is_empty() => Ok(text.into_bytes()),
-        _ => Err(FileError::NotUtf16),
-    }
 }
