@@ -4,16 +4,15 @@
 //! A search costs two credits at Tavily (`search_depth` advanced), and nothing at one's own `SearXNG`;
 //! both are written down, so that it is seen how often they were asked.
 
-use std::{
-    io,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{io, ops::Deref};
 
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{Answer, Received, StandIn};
+use super::{
+    Answer, Received, StandIn,
+    told::{Told, word_of},
+};
 
 /// The key that Tavily knows.
 pub const KEY: &str = "tvly-test";
@@ -22,11 +21,8 @@ pub const KEY: &str = "tvly-test";
 #[derive(Clone)]
 pub struct Engine {
     stand_in: StandIn,
-    known: Arc<Known>,
+    told: Told,
 }
-
-/// What is answered to questions that mention something.
-type Known = Mutex<Vec<(String, Value)>>;
 
 impl Engine {
     /// A Tavily.
@@ -47,20 +43,19 @@ impl Engine {
         Self::start(searxng).await
     }
 
-    async fn start(answer: fn(&Received, &Known) -> Answer) -> io::Result<Self> {
-        let known = Arc::<Known>::default();
-        let told = Arc::clone(&known);
-        let stand_in = StandIn::start(move |received| answer(received, &told));
+    async fn start(answer: fn(&Received, &Told) -> Answer) -> io::Result<Self> {
+        let told = Told::default();
+        let knows = told.clone();
+        let stand_in = StandIn::start(move |received| answer(received, &knows));
         Ok(Self {
             stand_in: stand_in.await?,
-            known,
+            told,
         })
     }
 
     /// Answers questions that mention this with this body.
     pub fn answers(&self, mention: impl Into<String>, body: Value) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.push((mention.into(), body));
+        self.told.answer(mention.into(), body);
     }
 }
 
@@ -72,7 +67,7 @@ impl Deref for Engine {
     }
 }
 
-fn tavily(received: &Received, known: &Known) -> Answer {
+fn tavily(received: &Received, told: &Told) -> Answer {
     if received.path() != "/search" || received.method != "POST" {
         return Answer::json(404, &json!({"detail": "Not Found"}));
     }
@@ -92,10 +87,10 @@ fn tavily(received: &Received, known: &Known) -> Answer {
             "results": results(question), "usage": {"credits": 2},
         })
     };
-    Answer::json(200, &told(known, question).unwrap_or_else(usual)).paid(question, 2)
+    Answer::json(200, &told.to(question).unwrap_or_else(usual)).paid(question, 2)
 }
 
-fn searxng(received: &Received, known: &Known) -> Answer {
+fn searxng(received: &Received, told: &Told) -> Answer {
     let query = received.uri.query().unwrap_or_default();
     let value = |name: &str| {
         let mut fields = form_urlencoded::parse(query.as_bytes());
@@ -114,24 +109,12 @@ fn searxng(received: &Received, known: &Known) -> Answer {
             "answers": [], "suggestions": [], "unresponsive_engines": [],
         })
     };
-    Answer::json(200, &told(known, &question).unwrap_or_else(usual)).paid(question, 0)
-}
-
-fn told(known: &Known, question: &str) -> Option<Value> {
-    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    let (_, body) = known
-        .iter()
-        .find(|(mention, _)| question.contains(mention))?;
-    Some(body.clone())
+    Answer::json(200, &told.to(&question).unwrap_or_else(usual)).paid(question, 0)
 }
 
 /// Two results, with the fields of both.
 fn results(question: &str) -> [Value; 2] {
-    let word: String = question
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect();
+    let word = word_of(question);
     [1, 2].map(|number| {
         let url = format!("https://engine.example.com/{word}/{number}");
         json!({

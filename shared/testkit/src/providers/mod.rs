@@ -46,6 +46,7 @@ mod fault;
 mod repository;
 mod schema;
 mod server;
+mod told;
 
 pub use self::{
     answer::{Answer, Payment},

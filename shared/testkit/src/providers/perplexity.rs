@@ -3,15 +3,14 @@
 //! The shapes are those of its own client, version 0.38, and of a recorded call. Both cost when they
 //! answer: a search a request, Sonar what `usage.cost` tells, in millionths of a dollar.
 
-use std::{
-    io,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{io, ops::Deref};
 
 use serde_json::{Value, json};
 
-use super::{Answer, Received, StandIn};
+use super::{
+    Answer, Received, StandIn,
+    told::{Told, word_of},
+};
 
 /// The key that it knows.
 pub const KEY: &str = "pplx-test";
@@ -23,11 +22,8 @@ pub const SONAR_COST: f64 = 0.0125;
 #[derive(Clone)]
 pub struct Perplexity {
     stand_in: StandIn,
-    known: Arc<Known>,
+    told: Told,
 }
-
-/// What it answers to questions that mention something.
-type Known = Mutex<Vec<(String, Value)>>;
 
 impl Perplexity {
     /// One that answers every question with two pages of its own and one that all questions find.
@@ -36,19 +32,18 @@ impl Perplexity {
     ///
     /// When there is no free port.
     pub async fn start() -> io::Result<Self> {
-        let known = Arc::<Known>::default();
-        let told = Arc::clone(&known);
-        let stand_in = StandIn::start(move |received| answer(received, &told));
+        let told = Told::default();
+        let knows = told.clone();
+        let stand_in = StandIn::start(move |received| answer(received, &knows));
         Ok(Self {
             stand_in: stand_in.await?,
-            known,
+            told,
         })
     }
 
     /// Answers questions that mention this with this body.
     pub fn answers(&self, mention: impl Into<String>, body: Value) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.push((mention.into(), body));
+        self.told.answer(mention.into(), body);
     }
 }
 
@@ -60,7 +55,7 @@ impl Deref for Perplexity {
     }
 }
 
-fn answer(received: &Received, known: &Known) -> Answer {
+fn answer(received: &Received, told: &Told) -> Answer {
     if received.bearer() != Some(KEY) {
         let error =
             json!({"message": "Invalid API key provided.", "type": "invalid_api_key", "code": 401});
@@ -81,9 +76,7 @@ fn answer(received: &Received, known: &Known) -> Answer {
             json!({"message": "A question is required.", "type": "bad_request", "code": 400});
         return Answer::json(400, &json!({ "error": error }));
     };
-    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    let told = known.iter().find(|(mention, _)| question.contains(mention));
-    let body = told.map_or_else(|| usual(question), |(_, body)| body.clone());
+    let body = told.to(question).unwrap_or_else(|| usual(question));
     let micros = body["usage"]["cost"]["total_cost"]
         .as_f64()
         .unwrap_or(0.005)
@@ -98,11 +91,7 @@ fn answer(received: &Received, known: &Known) -> Answer {
 
 /// Pages whose addresses tell the question; the last is the same for all.
 fn pages(question: &str) -> [(String, String); 3] {
-    let word: String = question
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect();
+    let word = word_of(question);
     [
         format!("https://docs.example.com/{word}/1"),
         format!("https://blog.example.org/{word}/2"),
