@@ -25,6 +25,9 @@ struct Answer {
     /// What a language model left out of these pages, where one was asked (`SCRAPING_MODEL`).
     #[serde(skip_serializing_if = "Option::is_none")]
     blocks_dropped: Option<usize>,
+    /// Pages as they were read, because the model that was to clean them was of no use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_cleaned: Vec<NotRead>,
     failures: Vec<NotRead>,
     /// Pages that the article has from before and that cannot be had today.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,12 +53,13 @@ struct Kept {
     #[serde(default)]
     credits: u64,
     blocks_dropped: Option<usize>,
+    not_cleaned: Option<String>,
 }
 
 pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Result<Value, Problem> {
     let (mut read, mut unchanged, mut videos, mut credits) = (0, 0, 0, 0);
     let mut dropped = None;
-    let (mut failures, mut stale) = (Vec::new(), Vec::new());
+    let (mut failures, mut stale, mut not_cleaned) = (Vec::new(), Vec::new(), Vec::new());
     for piece in pieces {
         let (ItemState::Done, Some(result)) = (piece.state, &piece.result) else {
             failures.push(NotRead::of(piece, piece.error.as_deref()));
@@ -65,6 +69,10 @@ pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Resu
         credits += kept.credits;
         if let Some(blocks) = kept.blocks_dropped {
             dropped = Some(dropped.unwrap_or(0) + blocks);
+        }
+        if let Some(why) = &kept.not_cleaned {
+            let why = format!("llm_unavailable: {why}");
+            not_cleaned.push(NotRead::of(piece, Some(&why)));
         }
         match &*kept.outcome {
             "read" => read += 1,
@@ -89,6 +97,7 @@ pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Resu
         firecrawl_credits: credits,
         blocks_dropped: dropped,
         message: message::<L>(article, processed, total, failures.len()),
+        not_cleaned,
         failures,
         stale,
     };

@@ -30,8 +30,18 @@ pub(crate) struct Cleaner {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cleaned {
     pub(crate) markdown: String,
-    /// How many blocks went, where a model was asked and answered.
-    pub(crate) dropped: Option<usize>,
+    pub(crate) cleaning: Cleaning,
+}
+
+/// What a model did to a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cleaning {
+    /// Nothing: none was asked.
+    NotAsked,
+    /// It named so many blocks, which went.
+    Dropped(usize),
+    /// It was of no use, for this reason; the page is as it was read.
+    Failed(String),
 }
 
 impl Cleaner {
@@ -50,11 +60,16 @@ impl Cleaner {
         Ok(Self { tool, llm })
     }
 
+    /// Whether pages are cleaned by a model.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.llm.is_some()
+    }
+
     /// The page without what the model says is not its content.
     pub(crate) async fn clean(&self, markdown: String, receipts: &Receipts) -> Cleaned {
         let as_read = |markdown| Cleaned {
             markdown,
-            dropped: None,
+            cleaning: Cleaning::NotAsked,
         };
         let Some(llm) = &self.llm else {
             return as_read(markdown);
@@ -70,7 +85,10 @@ impl Cleaner {
             .and_then(|answer| without(&blocks, &answer));
         cleaned.unwrap_or_else(|why| {
             tracing::warn!(why, "a page stays as it was read: the model was of no use");
-            as_read(markdown)
+            Cleaned {
+                markdown,
+                cleaning: Cleaning::Failed(why),
+            }
         })
     }
 }
@@ -114,7 +132,7 @@ fn without(blocks: &Blocks<'_>, answer: &Value) -> Result<Cleaned, String> {
     }
     Ok(Cleaned {
         markdown: blocks.without(numbers.iter().copied()),
-        dropped: Some(numbers.len()),
+        cleaning: Cleaning::Dropped(numbers.len()),
     })
 }
 
@@ -161,7 +179,7 @@ mod tests {
     async fn blocks_go_and_not_a_word_changes() {
         let cleaned = cleaned(PAGE, Ok(json!({"drop": [3, 3]}))).await;
         assert_eq!(cleaned.markdown, "# T\n\nA is 5.\n\nB is 6.");
-        assert_eq!(cleaned.dropped, Some(1));
+        assert_eq!(cleaned.cleaning, Cleaning::Dropped(1));
     }
 
     #[tokio::test]
@@ -176,7 +194,7 @@ mod tests {
         ] {
             let cleaned = cleaned(PAGE, says).await;
             assert_eq!(cleaned.markdown, PAGE);
-            assert_eq!(cleaned.dropped, None);
+            assert!(matches!(cleaned.cleaning, Cleaning::Failed(_)));
         }
     }
 

@@ -29,7 +29,7 @@ use nova_store::{Article, JobItem, Tenant};
 use serde_json::Value;
 
 use self::cleaning::Cleaner;
-pub use self::{arguments::ReadArguments, list::PageList, page::Outcome};
+pub use self::{arguments::ReadArguments, cleaning::Cleaning, list::PageList, page::Outcome};
 
 /// A tool that reads the pages of a list.
 pub struct ReadPages<L> {

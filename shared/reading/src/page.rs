@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     ReadArguments,
-    cleaning::{Cleaned, Cleaner},
+    cleaning::{Cleaned, Cleaner, Cleaning},
     list::{PageList, url_of},
     text,
 };
@@ -35,8 +35,8 @@ pub enum Outcome {
         origin: Box<Origin>,
         /// What it cost, in the provider's unit.
         credits: u64,
-        /// How many blocks a language model left out; `None` when none was asked, or of use.
-        dropped: Option<usize>,
+        /// What a language model did to it.
+        cleaning: Cleaning,
     },
     /// It is what the article has already.
     Unchanged,
@@ -69,29 +69,36 @@ pub(crate) async fn read<L: PageList>(
         }),
     };
     let is_known = known.is_some();
-    let known_sha256 = known.and_then(|known| known.sha256);
+    let (known_sha256, known_as_read) =
+        known.map_or((None, None), |it| (it.sha256, it.origin.revision));
     let fail = |error: ScrapeError| {
         if is_known {
             return Ok(Outcome::Stale(format!("{}: {error}", error.reason())));
         }
         Err(error.into())
     };
-    let (page, blob, dropped) = match reader.read(&request, receipts).await {
+    let (page, blob, cleaning, as_read) = match reader.read(&request, receipts).await {
         Ok(Scraped::Page(mut page)) => {
             let markdown = std::mem::take(&mut page.markdown);
-            let Cleaned { markdown, dropped } = cleaner.clean(markdown, receipts).await;
+            // What was cleaned before is not paid for again while the site says the same.
+            let as_read = cleaner.is_wanted().then(|| text::fingerprint(&markdown));
+            if as_read.is_some() && as_read == known_as_read {
+                return Ok(Outcome::Unchanged);
+            }
+            let Cleaned { markdown, cleaning } = cleaner.clean(markdown, receipts).await;
+            let as_read = as_read.filter(|_| !matches!(cleaning, Cleaning::Failed(_)));
             let markdown = text::clean(&markdown);
             if known_sha256 == Some(text::sha256(&markdown)) {
                 return Ok(Outcome::Unchanged);
             }
             let written = blobs.write_paid(&work.user, Purpose::Scraped, markdown);
             let blob = written.await.map_err(|error| Failure::Job(error.into()))?;
-            (page, blob, dropped)
+            (page, blob, cleaning, as_read)
         }
         Ok(Scraped::Large(page, text)) => match write_large(blobs, &work.user, text).await? {
             // What was written is cleared away, as nothing refers to it.
             Ok(blob) if is_known && known_sha256 == blob.sha256 => return Ok(Outcome::Unchanged),
-            Ok(blob) => (page, blob, None),
+            Ok(blob) => (page, blob, Cleaning::NotAsked, None),
             Err(error) => return fail(error),
         },
         Ok(Scraped::Unchanged) => return Ok(Outcome::Unchanged),
@@ -100,8 +107,11 @@ pub(crate) async fn read<L: PageList>(
     Ok(Outcome::Read {
         blob,
         credits: page.credits,
-        origin: Box::new(origin(*page)),
-        dropped,
+        origin: Box::new(Origin {
+            revision: as_read,
+            ..origin(*page)
+        }),
+        cleaning,
     })
 }
 
@@ -180,7 +190,7 @@ pub(crate) async fn keep<L: PageList>(
             blob,
             origin,
             credits,
-            dropped,
+            cleaning,
         } => {
             tenant.commit_blob(blob).await?;
             let source = NewSource {
@@ -193,9 +203,14 @@ pub(crate) async fn keep<L: PageList>(
                 origin: (**origin).clone(),
             };
             tenant.upsert_source(article, &source).await?;
+            let (dropped, why_not) = match cleaning {
+                Cleaning::NotAsked => (None, None),
+                Cleaning::Dropped(blocks) => (Some(blocks), None),
+                Cleaning::Failed(why) => (None, Some(why.replace('\0', ""))),
+            };
             json!({
                 "outcome": "read", "bytes": blob.size, "provider": origin.provider, "credits": credits,
-                "blocks_dropped": dropped,
+                "blocks_dropped": dropped, "not_cleaned": why_not,
             })
         }
         Outcome::Unchanged => {

@@ -31,6 +31,14 @@ pub(crate) fn sha256(text: &str) -> [u8; 32] {
     sha256
 }
 
+/// The same as a word that a row can hold.
+pub(crate) fn fingerprint(text: &str) -> String {
+    let bytes = sha256(text).into_iter();
+    bytes.fold(String::from("sha256:"), |all, byte| {
+        all + &format!("{byte:02x}")
+    })
+}
+
 /// One line of reasonable length.
 pub(crate) fn short(text: &str) -> String {
     text.chars()
