@@ -19,7 +19,7 @@ use nova_testkit::{
     issuer::{self, Client, Issuer},
     objects::ObjectStore,
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, process::Command, sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
 
 use crate::{
@@ -165,6 +165,15 @@ impl Local {
     /// As for [`Local::kill`], and when it does not listen.
     pub async fn start_one(&self, function: &str) -> Result<()> {
         self.processes()?.start_one(function).await
+    }
+
+    /// A function's binary with its settings, to be started as Cloud Run starts a job.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Local::kill`].
+    pub fn command(&self, function: &str) -> Result<Command> {
+        self.processes()?.command(function)
     }
 
     /// The process of a function.

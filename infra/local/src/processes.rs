@@ -85,26 +85,31 @@ impl Processes {
         self.admit(self.spawn(function)?).await
     }
 
-    fn spawn(&self, function: &str) -> Result<Process> {
+    /// The binary of a function with its settings, to be started.
+    pub(crate) fn command(&self, function: &str) -> Result<Command> {
         let settings = self.settings.get(function);
         let settings = settings.with_context(|| format!("no function is called {function}"))?;
-        let binary = self.folder.join(function);
-        let port = ReservedPort::new()?;
-        let child = Command::new(&binary)
+        let mut command = Command::new(self.folder.join(function));
+        command
             .envs(settings)
-            .env("PORT", port.number().to_string())
             // With a heap for each thread, as glibc has it by default, what one thread has freed is
             // not there for the next, and the same work takes half as much memory again.
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| {
-                format!(
-                    "{} cannot be started; build it with `cargo build --workspace`",
-                    binary.display()
-                )
-            })?;
+            .kill_on_drop(true);
+        Ok(command)
+    }
+
+    fn spawn(&self, function: &str) -> Result<Process> {
+        let port = ReservedPort::new()?;
+        let mut command = self.command(function)?;
+        let started = command.env("PORT", port.number().to_string()).spawn();
+        let child = started.with_context(|| {
+            format!(
+                "{} cannot be started; build it with `cargo build --workspace`",
+                self.folder.join(function).display()
+            )
+        })?;
         Ok(Process {
             function: function.to_owned(),
             port,

@@ -19,6 +19,7 @@ mod local_files_page;
 mod long_tools;
 mod mcp;
 mod mcp_clients;
+mod once;
 mod processes;
 mod research;
 mod scrape_other_urls;
