@@ -163,6 +163,9 @@ impl Run<'_> {
             if self.research.app.is_stopping() {
                 return Err(Problem::unavailable("It was told to stop.", Duration::ZERO));
             }
+            if let Ok((answer, _)) = &answer {
+                self.note(step, answer);
+            }
             rows = self.rows().await?;
             match answer {
                 Ok((answer, took)) => {
@@ -172,7 +175,6 @@ impl Run<'_> {
                         took,
                         spending: &rows.spending,
                     });
-                    self.note(step, &answer);
                     if step == Step::Compile {
                         document = answer;
                     }
