@@ -30,3 +30,4 @@ mod system;
 mod unattended;
 mod videos;
 mod walk;
+mod without_providers;
