@@ -109,11 +109,16 @@ variable "overrides" {
     max         = optional(number)
     pool        = optional(number)
     concurrency = optional(number)
+    schedule    = optional(string)
   }))
   default = {}
   validation {
     condition     = alltrue([for one in values(var.overrides) : coalesce(one.max, 1) >= coalesce(one.min, 0)])
     error_message = "overrides: max is at least min."
+  }
+  validation {
+    condition     = alltrue([for one in values(var.overrides) : can(regex("^([^ ]+ ){4}[^ ]+$", coalesce(one.schedule, "* * * * *")))])
+    error_message = "overrides: a schedule has the five fields of cron, such as */15 * * * *."
   }
 }
 

@@ -108,3 +108,11 @@ run "a_project_by_its_number" {
   }
   expect_failures = [var.project_id]
 }
+
+run "a_schedule_that_is_not_one" {
+  command = plan
+  variables {
+    overrides = { sweep = { schedule = "every hour" } }
+  }
+  expect_failures = [var.overrides]
+}

@@ -78,3 +78,16 @@ run "what_is_scheduled_is_started" {
     error_message = "the schedules are those of the manifest"
   }
 }
+
+run "what_is_scheduled_can_be_rarer" {
+  command = plan
+
+  variables {
+    overrides = { sweep = { schedule = "*/15 * * * *" } }
+  }
+
+  assert {
+    condition     = { for key, job in google_cloud_scheduler_job.job : key => job.schedule } == { sweep = "*/15 * * * *" }
+    error_message = "the schedule is the deployment's own"
+  }
+}
