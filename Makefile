@@ -58,6 +58,12 @@ clean-local: ## Remove the local cloud's database, files and keys (.nova/)
 image: buildah ## Build the image without Docker, as an OCI archive; prints its digest (minutes: every program is optimized)
 	@exec infra/image/build $(TARGET)/nova-image.tar
 
+image-test: buildah postgres terraform check-infra-tools ## Build the image and try it: same bytes twice, size, programs as they run in the cloud
+	@exec infra/image/test $(TARGET)/nova-image.tar
+
+push: buildah ## Push the image; prints what IMAGE has to be (REPOSITORY=… for another registry than the project's)
+	@exec infra/image/push $(TARGET)/nova-image.tar
+
 plan: terraform ## Show what a deployment would change
 	@exec infra/tools/deploy plan
 
@@ -201,7 +207,7 @@ help:
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: image smoke plan deploy canary promote rollback destroy logs run research token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
+.PHONY: image image-test push smoke plan deploy canary promote rollback destroy logs run research token database-url demo clean-local test check fmt prepare bench bench-pages bench-ingest check-format check-lints \
 	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
 	check-dockerfile check-workflows buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
