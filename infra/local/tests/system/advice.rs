@@ -1,13 +1,19 @@
 //! A language model's part in the research: what it says counts where it can, and what fails, lies or
 //! is told to lie by a page costs nothing but its own advice.
 
+use std::time::Duration;
+
 use http::StatusCode;
-use nova_testkit::providers::{
-    Effect, Fault,
-    google::{Google, KEY, Reply},
-    openai::{self, Completion, OpenAi},
+use nova_testkit::{
+    Gate,
+    providers::{
+        Effect, Fault,
+        google::{Google, KEY, Reply},
+        openai::{self, Completion, OpenAi},
+    },
 };
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::{selection::found, system::System};
@@ -332,4 +338,50 @@ async fn only_pages_that_are_there_are_read_in_the_order_of_the_model() {
         (&json!("deterministic"), &json!(2)),
         "{invented}"
     );
+}
+
+/// Its question was on its way, and whoever was to hear the answer is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_killed_while_the_model_thinks_costs_nothing_twice() {
+    let google = Google::start().await.unwrap();
+    let settings = [("GOOGLE_API_KEY", KEY), ("GOOGLE_BASE_URL", google.url())];
+    let system = System::start_with(&settings, true).await;
+    google.says("Judge these", keeps(&[1, 3]));
+    let chosen = json!({"chosen": [{"reason": "It says most.", "source": 3}]});
+    google.says("Choose at most 5", Reply::text(chosen.to_string()));
+    let article = article(&system).await;
+    let pool = system.database.pool();
+    for tool in [QUERIES, KEEP, SCRAPE] {
+        let paid = google.ledger().len();
+        let gate = Gate::new();
+        google.inject(Fault::new(Effect::Hold(gate.clone())));
+        let arguments = json!({"article_guideline_id": article});
+        let at_once = [("x-nova-max-wait", "0")];
+        let begun = system.tool_with("alice", tool, arguments, &at_once).await;
+        assert_eq!(begun.status, StatusCode::ACCEPTED, "{begun:?}");
+        let begun_at = Instant::now();
+        while gate.held() == 0 {
+            assert!(
+                begun_at.elapsed() < Duration::from_mins(1),
+                "{tool}: nobody is asked"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+        system.local.kill(tool).await.unwrap();
+        gate.open();
+        system.local.start_one(tool).await.unwrap();
+        let late = "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'running'";
+        sqlx::query(late).execute(&pool).await.unwrap();
+        let answer = ask(&system, tool, article, json!({})).await;
+        assert_eq!(
+            (&answer["status"], &answer["method"]),
+            (&json!("success"), &json!("model")),
+            "{answer}"
+        );
+        assert_eq!(google.ledger().len(), paid + 1, "{tool}");
+    }
+    let counts = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM tool_call_usage)";
+    let counts: (i64, i64) = sqlx::query_as(counts).fetch_one(&pool).await.unwrap();
+    assert_eq!(counts, (3, 3), "jobs and units");
+    system.local.stop().await;
 }
