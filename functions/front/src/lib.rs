@@ -29,6 +29,7 @@ pub const FUNCTIONS: &[Function] = &[
     jobs::FUNCTION,
     mcp::FUNCTION,
     process_github_urls::FUNCTION,
+    request_upload::FUNCTION,
     run_perplexity_research::FUNCTION,
     scrape_and_clean_other_urls::FUNCTION,
     scrape_research_urls::FUNCTION,

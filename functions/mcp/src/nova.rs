@@ -19,6 +19,7 @@ const FUNCTIONS: &[Function] = &[
     extract_guidelines_urls::FUNCTION,
     generate_next_queries::FUNCTION,
     process_github_urls::FUNCTION,
+    request_upload::FUNCTION,
     run_perplexity_research::FUNCTION,
     scrape_and_clean_other_urls::FUNCTION,
     scrape_research_urls::FUNCTION,

@@ -9,8 +9,9 @@ use crate::nova::Ask;
 type Arguments = Map<String, Value>;
 
 /// All of them.
-pub(crate) const NAMES: [&str; 5] = [
+pub(crate) const NAMES: [&str; 6] = [
     "upload_article_guideline",
+    "request_upload",
     "list_articles",
     "get_article",
     "delete_article",
@@ -21,6 +22,10 @@ pub(crate) const NAMES: [&str; 5] = [
 pub(crate) fn request(tool: &str, arguments: &Arguments) -> Option<Result<Ask, Problem>> {
     Some(match tool {
         "upload_article_guideline" => upload(arguments),
+        "request_upload" => Ok(Ask::post(
+            "/request_upload",
+            &Value::Object(arguments.clone()),
+        )),
         "list_articles" => list(arguments),
         "get_article" => article(arguments).map(Ask::get),
         "delete_article" => article(arguments).map(Ask::delete),

@@ -1,5 +1,5 @@
-//! The scheduled job: calls workers for jobs that were committed and never rung, forgets old jobs,
-//! and deletes the objects that nothing refers to any more.
+//! The scheduled job: calls workers for jobs that were committed and never rung, forgets old jobs and
+//! upload grants, and deletes the objects that nothing refers to any more.
 //!
 //! Any number may run at once, and one that is cut off is succeeded by the next. It works in small
 //! batches and stops when its time is over; what is left waits for the next run.
@@ -23,8 +23,9 @@ pub const FUNCTION: Function = Function::job(
 );
 
 const HELP: &str = "\
-Calls workers for jobs that were committed and never rung, forgets jobs that ended a day ago, and
-deletes the objects that nothing refers to any more. Any number may run at once.
+Calls workers for jobs that were committed and never rung, forgets jobs that ended a day ago and
+upload grants that expired, and deletes the objects that nothing refers to any more. Any number may
+run at once.
 
 Usage:
   sweep             once, for at most four minutes
@@ -41,6 +42,8 @@ pub const BUDGET: Duration = Duration::from_mins(4);
 const GRACE: Duration = Duration::from_secs(10);
 /// How long it can be asked how a job ended.
 const JOBS_STAY: Duration = Duration::from_hours(24);
+/// Who comes late with an upload grant is told for a while that it has expired.
+const GRANTS_STAY: Duration = Duration::from_hours(1);
 const BATCH: u32 = 100;
 
 /// What was done.
@@ -48,7 +51,7 @@ const BATCH: u32 = 100;
 pub struct Summary {
     /// Workers that were called.
     pub rung: u64,
-    /// Jobs that were forgotten.
+    /// Jobs and upload grants that were forgotten.
     pub expired: u64,
     /// Objects that are gone.
     pub deleted: u64,
@@ -112,6 +115,13 @@ pub async fn sweep(app: &App, blobs: &Blobs, budget: Duration) -> Result<Summary
     ring(app, end, &mut summary).await?;
     while Instant::now() < end {
         let expired = app.store().expire_jobs(JOBS_STAY, BATCH).await?;
+        summary.expired += expired;
+        if expired < u64::from(BATCH) {
+            break;
+        }
+    }
+    while Instant::now() < end {
+        let expired = app.store().expire_upload_grants(GRANTS_STAY, BATCH).await?;
         summary.expired += expired;
         if expired < u64::from(BATCH) {
             break;

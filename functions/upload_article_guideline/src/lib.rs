@@ -2,7 +2,8 @@
 //!
 //! A guideline is UTF-8 Markdown of at most 1 MiB, sent as the field `file` (or `text`) of a form or
 //! as a body of `text/markdown`. The answer names the article that it began; with an
-//! `Idempotency-Key` a repeated upload answers the first article again.
+//! `Idempotency-Key` a repeated upload answers the first article again. With an upload grant the
+//! article is the one that the grant named.
 
 use std::sync::Arc;
 
@@ -36,10 +37,13 @@ const FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let blobs = Blobs::from_app(app)?;
-    let access = Access::Page(&[Scope::ResearchRun]);
+    let (page, upload) = (
+        Access::Page(&[Scope::ResearchRun]),
+        Access::Upload(&[Scope::ResearchRun]),
+    );
     Ok(Routes::new()
-        .get("/upload_article_guideline", access, form)
-        .post("/upload_article_guideline", access, move |call| {
+        .get("/upload_article_guideline", page, form)
+        .post("/upload_article_guideline", upload, move |call| {
             post(call, blobs.clone())
         }))
 }
@@ -121,7 +125,11 @@ impl Visitor {
 async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<Uploaded, Problem> {
     let guideline = read(call, pasted).await?;
     let title = guideline.title();
-    let id = call.call_id()?;
+    let grant = call.grant().map(|grant| grant.id);
+    let id = match grant {
+        Some(grant) => grant,
+        None => call.call_id()?,
+    };
     let content = Bytes::from(guideline.into_string());
     let upload = Upload {
         declared_size: Some(content.len() as u64),
@@ -133,6 +141,9 @@ async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<U
     let written = blobs.write(&user, upload, body, limit).await?;
 
     let mut tenant = call.tenant().await?;
+    if let Some(grant) = grant {
+        tenant.use_upload_grant(grant).await?;
+    }
     tenant.commit_blob(&written).await?;
     let article = NewArticle {
         id,

@@ -22,6 +22,8 @@ pub(crate) struct Desk {
     pub(crate) app: Arc<App>,
     pub(crate) user: UserId,
     pub(crate) article: Uuid,
+    /// The grant that the one file comes with.
+    grant: Option<Uuid>,
     blobs: Blobs,
 }
 
@@ -87,6 +89,7 @@ impl Desk {
             app: Arc::clone(call.app()),
             user: call.user()?.clone(),
             article: call.query_id("article_guideline_id")?,
+            grant: call.grant().map(|grant| grant.id),
             blobs,
         })
     }
@@ -143,6 +146,9 @@ impl Desk {
             .await?;
 
         let mut tenant = self.app.tenant(&self.user).await?;
+        if let Some(grant) = self.grant {
+            tenant.use_upload_grant(grant).await?;
+        }
         tenant.hold_sources(self.article).await?;
         let there = uploaded(&mut tenant, self.article).await?;
         room(&there, name, size)?;

@@ -3,6 +3,7 @@
 //! Files come as `multipart/form-data`, as many as one likes, or one as the body itself with its
 //! name in `filename`. Each is kept by itself as soon as it is read, so that one that is refused
 //! takes nothing from the others; the answer has a line for each. The same name again replaces.
+//! A shell sends one with an upload grant in place of a token.
 //! `DELETE` with a `filename` takes a file away; `status` says what is expected and what is there.
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ const MAX_FORM_BYTES: u64 = 16 * 1024;
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let blobs = Blobs::from_app(app)?;
     let run = Access::Page(&[Scope::ResearchRun]);
+    let send = Access::Upload(&[Scope::ResearchRun]);
     let read = Access::Page(&[Scope::ResearchRead]);
     let (page, status, upload, removal) = (blobs.clone(), blobs.clone(), blobs.clone(), blobs);
     Ok(Routes::new()
@@ -50,7 +52,7 @@ fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
         .get("/upload_local_files/status", read, move |call| {
             tell(call, status.clone())
         })
-        .post("/upload_local_files", run, move |call| {
+        .post("/upload_local_files", send, move |call| {
             post(call, upload.clone())
         })
         .delete("/upload_local_files", run, move |call| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use http::{HeaderMap, Method, Uri, header, request::Parts};
-use nova_store::{Store, Tenant, UserId};
+use nova_store::{Store, Tenant, UploadGrant, UserId};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -27,6 +27,7 @@ pub struct Call {
     pub(crate) body: Body,
     pub(crate) identity: Option<Identity>,
     pub(crate) session: Option<Session>,
+    pub(crate) grant: Option<UploadGrant>,
     pub(crate) path_values: Vec<(String, String)>,
     pub(crate) request_id: String,
 }
@@ -76,6 +77,13 @@ impl Call {
     /// The browser session that the call came with, if it came with one and not with a token.
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
+    }
+
+    /// The grant that the call came with in place of a token. That it fits address and type was
+    /// checked, and no more is read of the body than it allows; using it up is left to who keeps
+    /// the body.
+    pub fn grant(&self) -> Option<&UploadGrant> {
+        self.grant.as_ref()
     }
 
     /// The id to quote when something fails; it is in the log and in the `x-request-id` header.
@@ -268,6 +276,8 @@ impl Call {
     }
 
     fn guarded(&mut self, limit: u64) -> Guarded {
+        let granted = self.grant.as_ref().map(|grant| grant.max_bytes);
+        let limit = granted.map_or(limit, |granted| granted.min(limit));
         Guarded::new(std::mem::replace(&mut self.body, empty()), limit)
     }
 

@@ -8,12 +8,14 @@ use std::{
 
 use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use nova_store::UploadGrant;
 use url::form_urlencoded;
 
 use crate::{
     app::App,
     body::{Request, Response, empty},
     call::{Call, prefers_html},
+    grant,
     identity::{self, Identity, Scope, TokenError},
     problem::Problem,
     routes::{Access, Route, Routes, matches},
@@ -107,17 +109,17 @@ impl Dispatcher {
         body: crate::body::Body,
     ) -> Result<Response, Problem> {
         let (app, route, path_values) = self.find(&parts.method, parts.uri.path())?;
-        let admitted = match admit(app, route.access, &parts).await? {
-            Admitted::Caller(identity, session) => (identity, session),
+        let caller = match admit(app, route.access, &parts).await? {
+            Admitted::Caller(caller) => caller,
             Admitted::SendTo(location) => return Ok(see_other(&location)),
         };
-        let (identity, session) = admitted;
         let call = Call {
             app: Arc::clone(app),
             parts,
             body,
-            identity,
-            session,
+            identity: caller.identity,
+            session: caller.session,
+            grant: caller.grant,
             path_values,
             request_id,
         };
@@ -157,27 +159,55 @@ impl Dispatcher {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one caller, which takes it apart at once"
+)]
 enum Admitted {
-    Caller(Option<Identity>, Option<Session>),
+    Caller(Caller),
     SendTo(String),
+}
+
+#[derive(Default)]
+struct Caller {
+    identity: Option<Identity>,
+    session: Option<Session>,
+    grant: Option<UploadGrant>,
 }
 
 /// Who calls, and whether they may.
 async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Problem> {
     if access == Access::Public {
-        return Ok(Admitted::Caller(None, None));
+        return Ok(Admitted::Caller(Caller::default()));
     }
     if access == Access::Bell {
         app.door().admit(parts).await?;
-        return Ok(Admitted::Caller(None, None));
+        return Ok(Admitted::Caller(Caller::default()));
     }
     let path = parts.uri.path();
+    if let Access::Upload(scopes) = access {
+        let granted = grant::admit(app, parts).await;
+        let granted = granted.map_err(|problem| match problem.status() {
+            StatusCode::UNAUTHORIZED => refuse(app, path, scopes, None, problem),
+            _ => problem,
+        });
+        if let Some(grant) = granted? {
+            let scopes = scopes.iter().copied().collect();
+            return Ok(Admitted::Caller(Caller {
+                identity: Some(Identity::named(grant.user.clone(), scopes)),
+                grant: Some(grant),
+                session: None,
+            }));
+        }
+    }
     let verifier = app
         .verifier()
         .ok_or_else(|| Problem::internal("no issuer is configured: set OIDC_ISSUER"))?;
-    let session = match access {
-        Access::Page(_) => Session::of(parts, &app.config().server_url),
-        _ => None,
+    let is_page = matches!(access, Access::Page(_) | Access::Upload(_));
+    let session = if is_page {
+        Session::of(parts, &app.config().server_url)
+    } else {
+        None
     };
     let refused = |error: TokenError| {
         let problem = Problem::unauthorized(error.public_text()).caused_by(error);
@@ -185,16 +215,11 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     };
     let bearer = identity::bearer_token(&parts.headers).map_err(refused)?;
     let Some(token) = bearer.or_else(|| session.as_ref().map(Session::token)) else {
-        return match access {
-            Access::Page(_) if wants_a_page(parts) => Ok(Admitted::SendTo(sign_in(parts))),
-            _ => Err(refuse(
-                app,
-                path,
-                access.scopes(),
-                None,
-                Problem::unauthorized("Send a token: `Authorization: Bearer …`."),
-            )),
-        };
+        if is_page && wants_a_page(parts) {
+            return Ok(Admitted::SendTo(sign_in(parts)));
+        }
+        let problem = Problem::unauthorized("Send a token: `Authorization: Bearer …`.");
+        return Err(refuse(app, path, access.scopes(), None, problem));
     };
     let identity = match verifier.verify(token).await {
         Ok(identity) => identity,
@@ -222,7 +247,11 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     {
         session.check_origin(parts)?;
     }
-    Ok(Admitted::Caller(Some(identity), session))
+    Ok(Admitted::Caller(Caller {
+        identity: Some(identity),
+        session,
+        grant: None,
+    }))
 }
 
 /// A refusal that says where a token comes from and what it has to allow.

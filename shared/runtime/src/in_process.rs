@@ -53,6 +53,7 @@ impl Routes {
             body,
             identity: Some(identity),
             session: None,
+            grant: None,
             path_values,
             request_id: Uuid::now_v7().simple().to_string(),
         };

@@ -45,6 +45,7 @@ mod call;
 pub mod database;
 mod dispatch;
 mod function;
+mod grant;
 mod in_process;
 pub mod jobs;
 mod multipart;
@@ -64,6 +65,7 @@ pub use self::{
     dispatch::{Dispatcher, see_other},
     fetch::Fetcher,
     function::{EXIT_USAGE, Function, JobMain, Setup, run},
+    grant::{GRANT_HEADER, GrantToken},
     http_client::HttpClient,
     identity::{Identity, Scope},
     multipart::{Field, Multipart},

@@ -17,6 +17,9 @@ pub enum Access {
     /// As [`Access::Token`], or a person who signed in with a browser; one who has not is sent to
     /// the sign-in page and comes back.
     Page(&'static [Scope]),
+    /// As [`Access::Page`], or whoever holds a grant for this very upload. The handler has to use the
+    /// grant up ([`Call::grant`]), in the transaction that keeps the body.
+    Upload(&'static [Scope]),
     /// Whoever calls for workers, in the name of the service account for it.
     Bell,
 }
@@ -26,7 +29,7 @@ impl Access {
     pub fn scopes(self) -> &'static [Scope] {
         match self {
             Self::Public | Self::Bell => &[],
-            Self::Token(scopes) | Self::Page(scopes) => scopes,
+            Self::Token(scopes) | Self::Page(scopes) | Self::Upload(scopes) => scopes,
         }
     }
 }

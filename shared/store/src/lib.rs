@@ -47,6 +47,7 @@ mod store;
 mod sweep;
 mod tenant;
 mod text_enum;
+mod upload_grants;
 mod usage;
 mod user;
 
@@ -74,6 +75,7 @@ pub use sources::{NewSource, RecentFile, Source, SourceKind};
 pub use store::Store;
 pub use sweep::DeadBlob;
 pub use tenant::Tenant;
+pub use upload_grants::{NewUploadGrant, UploadGrant};
 pub use usage::{Charge, Charged, RefusedBecause, Usage};
 pub use user::{InvalidUserId, UserId};
 

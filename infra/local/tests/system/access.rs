@@ -28,6 +28,7 @@ const RUN: Option<&str> = Some("research:run");
 const ADMIN: Option<&str> = Some("admin");
 const TOOL: &str = "{\"article_guideline_id\": \"{article}\"}";
 
+const FILE: &str = "{\"article_guideline_id\": \"{article}\", \"filename\": \"a.md\"}";
 const QUESTIONS: &str = "{\"article_guideline_id\": \"{article}\", \"queries\": [\"Why?\"]}";
 const SOURCES: &str = "{\"article_guideline_id\": \"{article}\", \"query\": \"Why?\",
     \"sources\": [{\"url\": \"https://example.com\", \"answer\": \"Because.\"}]}";
@@ -44,6 +45,7 @@ fn cases() -> Vec<Case> {
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     let job = "/jobs/{id}";
     let upload = "/upload_article_guideline";
+    let request = "/request_upload";
     let files = "/upload_local_files";
     let file = "/upload_local_files?article_guideline_id={article}&filename=a.md";
     let status = "/upload_local_files/status";
@@ -63,6 +65,7 @@ fn cases() -> Vec<Case> {
     vec![
         case(get.clone(), upload, upload, RUN, false, ""),
         case(post.clone(), upload, upload, RUN, false, "# Title"),
+        case(post.clone(), request, request, RUN, true, FILE),
         case(get.clone(), files, file, RUN, true, ""),
         case(post.clone(), files, file, RUN, true, "# Title"),
         case(delete.clone(), files, file, RUN, true, ""),
@@ -167,7 +170,7 @@ impl Caller<'_> {
     ) -> crate::system::Answer {
         let path = case.path.replace("{article}", &self.article);
         let body = case.body.replace("{article}", &self.article);
-        let kind = if case.path.starts_with("/tools/") {
+        let kind = if case.body.starts_with('{') {
             "application/json"
         } else {
             "text/markdown"

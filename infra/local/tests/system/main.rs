@@ -28,6 +28,7 @@ mod selection;
 mod streaming;
 mod system;
 mod unattended;
+mod upload_grants;
 mod videos;
 mod walk;
 mod without_providers;

@@ -114,7 +114,7 @@ async fn an_agent_goes_from_a_guideline_to_the_document_in_both_eras() {
             assert_eq!(answer.json()["result"]["serverInfo"]["name"], "nova");
         }
         let tools = alice.ask("tools/list", json!({})).await;
-        assert!(tools["tools"].as_array().unwrap().len() >= 16, "{tools}");
+        assert!(tools["tools"].as_array().unwrap().len() >= 17, "{tools}");
 
         let content = "# Memory\n\nSee https://arxiv.org/abs/2404.13501 and `memory.ipynb`.\n";
         let uploaded = alice
@@ -148,6 +148,34 @@ async fn an_agent_goes_from_a_guideline_to_the_document_in_both_eras() {
         assert_eq!(gone["structuredContent"]["status"], "deleted");
         let shown = alice.call("get_article", article).await;
         assert_eq!(shown["isError"], true, "{shown}");
+    }
+}
+
+/// What a shell needs for an upload is told to its agent; the upload itself knows no protocol.
+#[tokio::test]
+async fn an_agent_has_its_shell_upload_in_both_eras() {
+    let system = System::start().await;
+    for version in [LEGACY, MODERN] {
+        let alice = Agent::new(&system, "alice", version);
+        let granted = alice.call("request_upload", json!({})).await;
+        assert_eq!(granted["isError"], false, "{granted}");
+        let granted = &granted["structuredContent"];
+        let url = granted["upload_url"].as_str().unwrap();
+        let headers = granted["headers"].as_object().unwrap().iter();
+        let headers: Vec<(&str, &str)> = headers
+            .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
+            .collect();
+        let path = url.strip_prefix(&system.local.url).unwrap();
+        let taken = system.send(Method::POST, path, &headers, "# Hers").await;
+        assert_eq!(taken.status, StatusCode::CREATED, "{taken:?}");
+        let article = json!({"article_guideline_id": granted["article_guideline_id"]});
+        let shown = alice.call("get_article", article).await;
+        assert_eq!(shown["structuredContent"]["title"], "Hers", "{shown}");
+        let mistaken = alice
+            .call("request_upload", json!({"filename": "a.md"}))
+            .await;
+        let text = mistaken["content"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with("article_guideline_id: missing"), "{text}");
     }
 }
 

@@ -136,7 +136,7 @@ async fn free_port() -> u16 {
 
 /// What each of the scripts reads of the workflow.
 fn read() -> Value {
-    json!({"tools": 16, "web_sources_count": 1, "document": "# Research", "prompt": "Research"})
+    json!({"tools": 17, "web_sources_count": 1, "document": "# Research", "prompt": "Research"})
 }
 
 /// Python's, which validates every answer against the protocol's schema and ours, and fastmcp's.
@@ -222,7 +222,7 @@ async fn inspector_lists_and_calls_and_finds_no_fault_with_the_schemas() {
             let list = inspector(&["--method", "tools/list", "--strict"]);
             let listed = json(&run(&system, list, by).await);
             let tools = listed["result"]["tools"].as_array().unwrap();
-            assert_eq!(tools.len(), 16, "{listed}");
+            assert_eq!(tools.len(), 17, "{listed}");
             // Signed in once is signed in.
             let again = ["--method", "tools/call", "--tool-name", "get_usage"];
             let called = json(&run(&system, inspector(&again), By::Token).await);

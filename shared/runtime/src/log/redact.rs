@@ -1,17 +1,19 @@
 //! Takes tokens and passwords out of a log line.
 //!
-//! Nothing should put them there; this is the net under those who do it by mistake. Three shapes
-//! are known: a JSON web token (`eyJ….….…`), what follows `Bearer ` or `Basic `, and the password
-//! in an address (`scheme://user:password@host`).
+//! Nothing should put them there; this is the net under those who do it by mistake. Four shapes
+//! are known: a JSON web token (`eyJ….….…`), an upload grant (`nova_grant_…`), what follows
+//! `Bearer ` or `Basic `, and the password in an address (`scheme://user:password@host`).
 
 use std::borrow::Cow;
+
+use crate::grant;
 
 const MASK: &str = "[redacted]";
 
 /// The line without secrets; borrowed when there were none.
 pub(super) fn redact(line: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(line);
-    for find in [jwt, credentials, password] {
+    for find in [jwt, upload_grant, credentials, password] {
         let mut from = 0;
         while let Some((start, end)) = find(&out, from) {
             let text = out.to_mut();
@@ -35,6 +37,15 @@ fn jwt(line: &str, from: usize) -> Range {
     } else {
         jwt(line, start + 3)
     }
+}
+
+/// The token of an upload grant.
+fn upload_grant(line: &str, from: usize) -> Range {
+    let start = from + line.get(from..)?.find(grant::PREFIX)?;
+    let length = run(line.get(start..)?, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+    });
+    Some((start, start + length))
 }
 
 /// The value after an authorization scheme.
@@ -88,6 +99,14 @@ mod tests {
             let clean = redact(&line);
             assert!(!clean.contains("eyJ"), "{clean}");
         }
+    }
+
+    #[test]
+    fn an_upload_grant_is_masked() {
+        assert_eq!(
+            redact("sent nova_grant_Zm9v-YmF_y, twice: nova_grant_Zm9v"),
+            "sent [redacted], twice: [redacted]"
+        );
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0013_research_answers"),
     migration!("0014_provider_calls"),
     migration!("0015_front_role"),
+    migration!("0016_upload_grants"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.

@@ -82,7 +82,7 @@ async fn every_table_of_users_is_fenced() {
     .fetch_all(&pool)
     .await
     .unwrap();
-    assert_eq!(tenant_tables.len(), 14, "{tenant_tables:?}");
+    assert_eq!(tenant_tables.len(), 15, "{tenant_tables:?}");
     none(
         &pool,
         "has neither a user_id nor a reason",

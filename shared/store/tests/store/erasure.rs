@@ -1,4 +1,4 @@
-use nova_store::{CallUsage, CalledFor, Charge, Error, Purpose};
+use nova_store::{CallUsage, CalledFor, Charge, Error, NewUploadGrant, Purpose};
 use uuid::Uuid;
 
 use crate::support::{
@@ -17,6 +17,19 @@ async fn erasing_a_user_leaves_the_totals_and_nothing_of_the_person() {
     let sql = database.pool();
     for user in [&alice, &bob] {
         let id = article(&uploads, user).await;
+        let grant = NewUploadGrant {
+            id: Uuid::now_v7(),
+            token_hash: [user.as_str().as_bytes()[0]; 32],
+            article: None,
+            target: "/upload_article_guideline".to_owned(),
+            content_type: "text/markdown".to_owned(),
+            max_bytes: 1,
+        };
+        within(&uploads, user, async |t| {
+            t.create_upload_grant(&grant).await
+        })
+        .await
+        .unwrap();
         for _ in 0..3 {
             let charge = Charge {
                 tool: "tool",

@@ -22,3 +22,4 @@ mod round_trips;
 mod sources;
 mod support;
 mod tenancy;
+mod upload_grants;

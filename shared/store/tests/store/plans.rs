@@ -80,6 +80,8 @@ async fn fill(pool: &PgPool) {
          INSERT INTO jobs (id, user_id, article_id, tool, dedupe_key, arguments, state, result, finished_at)
          SELECT id, user_id, id, 'scrape', sha256(id::text::bytea), '{}', 'succeeded', '{}', now() - random() * interval '1 day' FROM articles;
          INSERT INTO job_items (job_id, position, user_id, item_key) SELECT j.id, n, j.user_id, n::text FROM jobs j, generate_series(0, 2) n;
+         INSERT INTO upload_grants (id, user_id, article_id, token_hash, target, content_type, max_bytes)
+         SELECT id, user_id, id, sha256(id::text::bytea), '/x', 'text/markdown', 1 FROM articles;
          RESET session_replication_role;
          ANALYZE",
     )

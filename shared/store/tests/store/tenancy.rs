@@ -129,6 +129,8 @@ async fn what_a_statement_forgets_row_level_security_refuses() {
     for (family, statement) in [
         ("research", "SET ROLE nova_owner"),
         ("research", "SELECT upload_session FROM blobs"),
+        ("upload", "SELECT token_hash FROM upload_grants"),
+        ("upload", "UPDATE upload_grants SET expires_at = 'infinity'"),
         ("research", "UPDATE usage_counters SET used = 0"),
         ("research", "UPDATE users SET tier = 'unlimited'"),
         ("research", "DELETE FROM articles"),
