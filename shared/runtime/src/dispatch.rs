@@ -211,7 +211,8 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     };
     let refused = |error: TokenError| {
         let problem = Problem::unauthorized(error.public_text()).caused_by(error);
-        refuse(app, path, access.scopes(), Some("invalid_token"), problem)
+        let scopes = wanted(path, access);
+        refuse(app, path, scopes, Some("invalid_token"), problem)
     };
     let bearer = identity::bearer_token(&parts.headers).map_err(refused)?;
     let Some(token) = bearer.or_else(|| session.as_ref().map(Session::token)) else {
@@ -219,7 +220,7 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
             return Ok(Admitted::SendTo(sign_in(parts)));
         }
         let problem = Problem::unauthorized("Send a token: `Authorization: Bearer …`.");
-        return Err(refuse(app, path, access.scopes(), None, problem));
+        return Err(refuse(app, path, wanted(path, access), None, problem));
     };
     let identity = match verifier.verify(token).await {
         Ok(identity) => identity,
@@ -254,6 +255,19 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     }))
 }
 
+/// What somebody without a token is asked to bring one for. An agent comes to do the whole workflow:
+/// asked for what its first message needs, it would send its user to sign in twice. A token that
+/// allows less is as welcome as anywhere.
+fn wanted(path: &str, access: Access) -> &'static [Scope] {
+    match path {
+        AGENTS => &[Scope::ResearchRead, Scope::ResearchRun],
+        _ => access.scopes(),
+    }
+}
+
+/// Where agents call.
+const AGENTS: &str = "/mcp";
+
 /// A refusal that says where a token comes from and what it has to allow.
 pub(crate) fn refuse(
     app: &App,
@@ -264,7 +278,7 @@ pub(crate) fn refuse(
 ) -> Problem {
     // What describes the agents' endpoint has an address of its own (RFC 9728, 3.1).
     let metadata = match path {
-        "/mcp" => "/.well-known/oauth-protected-resource/mcp",
+        AGENTS => "/.well-known/oauth-protected-resource/mcp",
         _ => "/.well-known/oauth-protected-resource",
     };
     let metadata = app.config().server_url.join(metadata);

@@ -238,6 +238,23 @@ async fn a_scope_that_is_missing_is_told_by_http_with_all_that_are_needed() {
     }
 }
 
+/// Once is enough: what the first sign-in does not ask for would be asked for at the first tool.
+#[tokio::test]
+async fn an_agent_without_a_token_is_asked_to_sign_in_for_all_that_the_workflow_needs() {
+    let system = System::start().await;
+    for token in ["", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"] {
+        let nobody = Agent {
+            token: token.to_owned(),
+            ..Agent::new(&system, "alice", LEGACY)
+        };
+        let answer = nobody.send("initialize", json!({}), &[]).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        let challenge = answer.header("www-authenticate");
+        let scopes = "scope=\"research:read research:run\"";
+        assert!(challenge.contains(scopes), "{challenge}");
+    }
+}
+
 #[tokio::test]
 async fn strangers_pages_old_sessions_and_other_methods_get_what_the_protocol_says() {
     let system = System::start().await;
