@@ -176,6 +176,16 @@ impl Local {
         self.processes()?.command(function)
     }
 
+    /// Puts a new process in the place of each, as a release does: requests go to the new ones
+    /// before the old ones are asked to end.
+    ///
+    /// # Errors
+    ///
+    /// When the functions are not processes of their own, or one does not listen.
+    pub async fn redeploy(&self) -> Result<()> {
+        self.processes()?.redeploy().await
+    }
+
     /// The process of a function.
     ///
     /// # Errors

@@ -142,30 +142,27 @@ impl Processes {
 
     /// Asks all to end, as Cloud Run does, and waits for it.
     pub(crate) async fn stop(&self) {
-        let mut running = std::mem::take(&mut *self.running());
-        for process in &running {
-            let Some(id) = process.child.id() else {
-                continue; // it has ended already
-            };
-            let told = Command::new("kill")
-                .args(["-TERM", &id.to_string()])
-                .status()
-                .await;
-            tracing::debug!(?told, "{} was told to end", process.function);
+        let running = std::mem::take(&mut *self.running());
+        end(running).await;
+    }
+
+    /// Puts a new process in the place of each, as a release does: requests go to the new ones
+    /// before the old ones are asked to end.
+    pub(crate) async fn redeploy(&self) -> Result<()> {
+        let new = self.settings.keys().map(|name| self.spawn(name));
+        let new = new.collect::<Result<Vec<Process>>>()?;
+        let ports: Vec<u16> = new.iter().map(|it| it.port.number()).collect();
+        for process in new {
+            self.admit(process).await?;
         }
-        for Process {
-            function, child, ..
-        } in &mut running
-        {
-            match tokio::time::timeout(Duration::from_secs(10), child.wait()).await {
-                Ok(Ok(status)) if status.success() => {}
-                Ok(status) => tracing::warn!(?status, "{function} ended badly"),
-                Err(_elapsed) => {
-                    tracing::warn!("{function} did not end in 10 s and is killed");
-                    drop(child.kill().await);
-                }
-            }
-        }
+        let old = {
+            let mut running = self.running();
+            running
+                .extract_if(.., |it| !ports.contains(&it.port.number()))
+                .collect()
+        };
+        end(old).await;
+        Ok(())
     }
 
     /// Ends all processes of a function as a crash would, without a word.
@@ -234,6 +231,33 @@ impl Processes {
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| no_answer().caused_by(error))?;
         Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+    }
+}
+
+/// Asks processes to end, as Cloud Run does, and waits for it.
+async fn end(mut running: Vec<Process>) {
+    for process in &running {
+        let Some(id) = process.child.id() else {
+            continue; // it has ended already
+        };
+        let told = Command::new("kill")
+            .args(["-TERM", &id.to_string()])
+            .status()
+            .await;
+        tracing::debug!(?told, "{} was told to end", process.function);
+    }
+    for Process {
+        function, child, ..
+    } in &mut running
+    {
+        match tokio::time::timeout(Duration::from_secs(10), child.wait()).await {
+            Ok(Ok(status)) if status.success() => {}
+            Ok(status) => tracing::warn!(?status, "{function} ended badly"),
+            Err(_elapsed) => {
+                tracing::warn!("{function} did not end in 10 s and is killed");
+                drop(child.kill().await);
+            }
+        }
     }
 }
 

@@ -16,18 +16,18 @@ use uuid::Uuid;
 
 use crate::system::{Answer, System};
 
-const LEGACY: &str = "2025-06-18";
-const MODERN: &str = "2026-07-28";
+pub(crate) const LEGACY: &str = "2025-06-18";
+pub(crate) const MODERN: &str = "2026-07-28";
 
 /// An agent of somebody's.
-struct Agent<'a> {
+pub(crate) struct Agent<'a> {
     system: &'a System,
     token: String,
     version: &'static str,
 }
 
 impl<'a> Agent<'a> {
-    fn new(system: &'a System, user: &str, version: &'static str) -> Self {
+    pub(crate) fn new(system: &'a System, user: &str, version: &'static str) -> Self {
         let token = system.token(user);
         Self {
             system,
@@ -36,7 +36,12 @@ impl<'a> Agent<'a> {
         }
     }
 
-    async fn send(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        params: Value,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut params = params;
         let bearer = format!("Bearer {}", self.token);
         let name = params["name"].as_str().or(params["uri"].as_str());
@@ -72,14 +77,14 @@ impl<'a> Agent<'a> {
             .await
     }
 
-    async fn ask(&self, method: &str, params: Value) -> Value {
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
         let answer = self.send(method, params, &[]).await;
         let message = answer.json();
         assert!(message.get("result").is_some(), "{method}: {message}");
         message["result"].clone()
     }
 
-    async fn call(&self, tool: &str, arguments: Value) -> Value {
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Value {
         let params = json!({"name": tool, "arguments": arguments});
         self.ask("tools/call", params).await
     }

@@ -4,6 +4,7 @@
 //! `table` has the tools, `world` a system to do it in; a tool that is not in the table fails a test.
 //! What the engine does for a tool of its own kind is tested where the engine is.
 
+mod agent;
 mod crashes;
 mod faults;
 mod stopping;
