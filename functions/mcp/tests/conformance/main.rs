@@ -60,7 +60,8 @@ async fn start(fixtures: Fixtures) -> SocketAddr {
 const SUITE: &str = "mcp-conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js";
 
 /// Scenarios that need a session: four in which the server asks the client in the middle of a call,
-/// and one that looks at nothing, and warns, where a server has none.
+/// and one that looks at nothing, and warns, where a server has none. What that would look at, several
+/// answers at once, the scenario of the same name looks at in the newer protocol, without a session.
 const NEED_A_SESSION: [&str; 5] = [
     "server-sse-multiple-streams",
     "tools-call-sampling",
