@@ -19,11 +19,11 @@ use tokio::time::Instant;
 use crate::{
     caller::Caller,
     nova::{Ask, Nova},
-    own_tools, resources, tasks,
+    own_tools, resources, tasks, upload_page,
 };
 
 /// Clients give up after sixty seconds.
-const WAIT: Duration = Duration::from_secs(50);
+pub(crate) const WAIT: Duration = Duration::from_secs(50);
 /// What `X-Nova-Max-Wait` may ask for at most.
 const LONGEST_WAIT: Duration = Duration::from_mins(14);
 /// How long a client that can follow a task waits for a job that may be quick.
@@ -44,6 +44,9 @@ pub(crate) async fn call(
             format!("There is no tool {name:?}; `tools/list` names them."),
             None,
         ));
+    }
+    if name == upload_page::TOOL && request.arguments.as_ref().is_none_or(Map::is_empty) {
+        return upload_page::ask(nova, &caller, &request, context).await;
     }
     let arguments = request.arguments.unwrap_or_default();
     let outcome = match own_tools::request(name, &arguments) {
@@ -193,7 +196,7 @@ pub(crate) fn failed(document: &Value) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
-fn refused(problem: &Problem, caller: &Caller) -> CallToolResult {
+pub(crate) fn refused(problem: &Problem, caller: &Caller) -> CallToolResult {
     if problem.is_our_fault() {
         let cause = problem.causes();
         let request_id = &caller.request_id;

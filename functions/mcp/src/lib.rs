@@ -5,7 +5,7 @@
 //! that is answered in this process ([`nova`]); so who may do what, what it costs and what goes
 //! wrong is decided in one place for programs and agents. This crate knows the protocol:
 //! [`stack`] its HTTP, [`server`] its methods, [`catalogue`] the tools as agents read of them,
-//! [`call`] one call of a tool, [`tasks`] and [`resources`] what a client may look at later.
+//! [`call`] one call of a tool, [`upload_page`] a call that waits for a person, [`tasks`] and [`resources`] what a client may look at later.
 
 mod call;
 mod caller;
@@ -17,6 +17,7 @@ mod resources;
 mod server;
 pub mod stack;
 mod tasks;
+mod upload_page;
 
 use std::sync::Arc;
 

@@ -3,13 +3,14 @@
 //! A guideline is UTF-8 Markdown of at most 1 MiB, sent as the field `file` (or `text`) of a form or
 //! as a body of `text/markdown`. The answer names the article that it began; with an
 //! `Idempotency-Key` a repeated upload answers the first article again. With an upload grant the
-//! article is the one that the grant named.
+//! article is the one that the grant named; `grant` in the page's address names one that an agent
+//! asked for, whose user is to upload the guideline in person.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
-use http::StatusCode;
+use futures_util::{StreamExt as _, future::BoxFuture, stream};
+use http::{StatusCode, uri::PathAndQuery};
 use nova_blobs::{Blobs, Upload};
 use nova_research::guideline::{Guideline, GuidelineError, MAX_GUIDELINE_BYTES};
 use nova_runtime::{
@@ -58,6 +59,7 @@ struct Uploaded {
 
 async fn form(call: Call) -> Result<Response, Problem> {
     let visitor = Visitor::of(&call)?;
+    asked_for(&call).await?;
     Ok(visitor.page().form().render().map(full))
 }
 
@@ -88,10 +90,38 @@ async fn post(mut call: Call, blobs: Blobs) -> Result<Response, Problem> {
     }
 }
 
+/// The grant that the address names: an agent waits for this upload. It was made for one user, and
+/// says so to another who opens the address.
+fn asked_for(call: &Call) -> BoxFuture<'static, Result<Option<Uuid>, Problem>> {
+    // It does not borrow the call: a body cannot be shared between threads.
+    let (grant, user, tenant) = (call.query("grant"), call.user().cloned(), call.tenant());
+    Box::pin(async move {
+        let (Some(grant), user) = (grant, user?) else {
+            return Ok(None);
+        };
+        let foreign = || {
+            Problem::not_found(format!(
+                "This address was made for somebody else, or too long ago. You are signed in as \
+                 {user}: sign in as whom your agent works for, or ask it for another address."
+            ))
+        };
+        let grant = Uuid::try_parse(&grant).map_err(|_not_an_id| foreign())?;
+        match tenant.await?.is_guideline_uploaded(grant).await {
+            Ok(false) => Ok(Some(grant)),
+            Ok(true) => Err(Problem::conflict(format!(
+                "The guideline was uploaded here before: it began the article {grant}."
+            ))),
+            Err(nova_store::Error::NotFound { .. }) => Err(foreign()),
+            Err(error) => Err(error.into()),
+        }
+    })
+}
+
 /// What the page shows of the person before it.
 struct Visitor {
     user: String,
     csrf_token: String,
+    action: String,
     server_url: String,
 }
 
@@ -101,6 +131,11 @@ impl Visitor {
             user: call.user()?.to_string(),
             // Who comes with a token in a header has no session, and no form of ours to send.
             csrf_token: call.session().map(Session::csrf_token).unwrap_or_default(),
+            action: call
+                .uri()
+                .path_and_query()
+                .map_or("/upload_article_guideline", PathAndQuery::as_str)
+                .to_owned(),
             server_url: call
                 .app()
                 .config()
@@ -115,6 +150,7 @@ impl Visitor {
         UploadPage {
             user: &self.user,
             csrf_token: &self.csrf_token,
+            action: &self.action,
             max_size: MAX_GUIDELINE_BYTES as u64,
             server_url: &self.server_url,
         }
@@ -123,9 +159,13 @@ impl Visitor {
 
 /// `pasted` takes the text of the form's text field, so that it is not lost when it is refused.
 async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<Uploaded, Problem> {
+    let granted = call.grant().map(|grant| grant.id);
+    let grant = match granted {
+        Some(grant) => Some(grant),
+        None => asked_for(call).await?,
+    };
     let guideline = read(call, pasted).await?;
     let title = guideline.title();
-    let grant = call.grant().map(|grant| grant.id);
     let id = match grant {
         Some(grant) => grant,
         None => call.call_id()?,

@@ -29,6 +29,8 @@ pub struct UploadPage<'a> {
     pub csrf_token: &'a str,
     /// The largest guideline that is accepted, in bytes.
     pub max_size: u64,
+    /// Where the form is sent: the page's own address, with what it was opened for.
+    pub action: &'a str,
     /// Where the tools are called: scheme, host and port, such as `https://nova.example.org`.
     pub server_url: &'a str,
 }
@@ -94,6 +96,7 @@ impl UploadPage<'_> {
             TEMPLATE,
             &[
                 ("csrf", Html::csrf_field(self.csrf_token)),
+                ("action", Html::text(self.action)),
                 ("max_size", Html::text(self.max_size)),
                 (
                     "max_size_words",
@@ -132,6 +135,7 @@ mod tests {
         user: "alice",
         csrf_token: "a-token",
         max_size: 1 << 20,
+        action: "/upload_article_guideline",
         server_url: "https://nova.example.org/",
     };
 
@@ -195,6 +199,7 @@ mod tests {
         let page = UploadPage {
             user: evil,
             csrf_token: evil,
+            action: evil,
             server_url: evil,
             ..PAGE
         };

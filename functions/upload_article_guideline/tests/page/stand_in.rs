@@ -86,6 +86,7 @@ impl StandIn {
             user: "alice@example.org",
             csrf_token: "a-token",
             max_size: LIMIT,
+            action: "/upload_article_guideline",
             server_url: origin,
         };
         if request.method() == Method::GET {

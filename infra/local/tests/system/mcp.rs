@@ -24,6 +24,8 @@ pub(crate) struct Agent<'a> {
     system: &'a System,
     token: String,
     version: &'static str,
+    /// What it says that it can do; old clients say so once, which nobody remembers.
+    capabilities: Value,
 }
 
 impl<'a> Agent<'a> {
@@ -33,6 +35,7 @@ impl<'a> Agent<'a> {
             system,
             token,
             version,
+            capabilities: json!({}),
         }
     }
 
@@ -62,7 +65,7 @@ impl<'a> Agent<'a> {
             let capabilities = if method.starts_with("tasks/") {
                 json!({"extensions": {"io.modelcontextprotocol/tasks": {}}})
             } else {
-                json!({})
+                self.capabilities.clone()
             };
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -181,6 +184,85 @@ async fn an_agent_has_its_shell_upload_in_both_eras() {
             .await;
         let text = mistaken["content"][0]["text"].as_str().unwrap();
         assert!(text.starts_with("article_guideline_id: missing"), "{text}");
+    }
+}
+
+/// The address is made for one user, whoever opens it; so is what the client brings back.
+#[tokio::test]
+async fn a_client_that_opens_addresses_has_its_user_upload_the_guideline() {
+    let system = System::start().await;
+    let opens = |user| Agent {
+        capabilities: json!({"elicitation": {"form": {}, "url": {}}}),
+        ..Agent::new(&system, user, MODERN)
+    };
+    let (alice, bob) = (opens("alice"), opens("bob"));
+    let params = json!({"name": "upload_article_guideline", "arguments": {}});
+    let asked = alice.ask("tools/call", params.clone()).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let question = &asked["inputRequests"]["upload"];
+    assert_eq!(question["method"], "elicitation/create", "{asked}");
+    assert_eq!(question["params"]["mode"], "url", "{asked}");
+    let url = question["params"]["url"].as_str().unwrap();
+    let path = url.strip_prefix(&system.local.url).unwrap();
+    let markdown = [("content-type", "text/markdown")];
+    let send = async |user| {
+        let post = system.send_as(user, Method::POST, path, &markdown, "# Hers");
+        post.await
+    };
+    for answer in [system.get("bob", path).await, send("bob").await] {
+        answer.is_problem(StatusCode::NOT_FOUND, "made for somebody else");
+    }
+    let page = system.get("alice", path).await.text();
+    assert!(page.contains(&format!("action=\"{path}\"")), "{page}");
+
+    let back = |action, state: &Value| {
+        let mut params = params.clone();
+        params["requestState"] = state.clone();
+        params["inputResponses"] = json!({"upload": {"action": action}});
+        params
+    };
+    let state = &asked["requestState"];
+    let declined = alice.ask("tools/call", back("decline", state)).await;
+    assert_eq!(declined["isError"], true, "{declined}");
+    for (agent, state) in [
+        (&bob, state),
+        (&alice, &json!(Uuid::now_v7())),
+        (&alice, &json!("x")),
+    ] {
+        let refused = agent.refusal("tools/call", back("accept", state)).await;
+        assert_eq!(refused["code"], -32602, "{refused}");
+    }
+    let uploads = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        send("alice").await
+    };
+    let (done, taken) = tokio::join!(alice.ask("tools/call", back("accept", state)), uploads);
+    assert_eq!(taken.status, StatusCode::CREATED, "{taken:?}");
+    let done = &done["structuredContent"];
+    assert_eq!(done["title"], "Hers", "{done}");
+    assert_eq!(done["article_guideline_id"], taken.json()["article_id"]);
+    let again = send("alice").await;
+    again.is_problem(StatusCode::CONFLICT, "was uploaded here before");
+}
+
+#[tokio::test]
+async fn a_client_that_opens_nothing_is_told_where_its_user_uploads_and_which_article_it_will_be() {
+    let system = System::start().await;
+    for version in [LEGACY, MODERN] {
+        let alice = Agent::new(&system, "alice", version);
+        let told = alice.call("upload_article_guideline", json!({})).await;
+        let told = &told["structuredContent"];
+        assert_eq!(told["status"], "waiting", "{told}");
+        let url = told["upload_url"].as_str().unwrap();
+        let path = url.strip_prefix(&system.local.url).unwrap();
+        let markdown = [("content-type", "text/markdown")];
+        let taken = system
+            .send_as("alice", Method::POST, path, &markdown, "# Hers")
+            .await;
+        assert_eq!(taken.status, StatusCode::CREATED, "{taken:?}");
+        let article = json!({"article_guideline_id": told["article_guideline_id"]});
+        let shown = alice.call("get_article", article).await;
+        assert_eq!(shown["structuredContent"]["title"], "Hers", "{shown}");
     }
 }
 
