@@ -109,10 +109,12 @@ fmt: ## Format the code
 prepare: postgres ## Write .sqlx/, the offline metadata of the SQL in nova-store
 	@exec $(TOOLS)/sql-metadata write
 
-# Google's connectors are what ours is measured beside; where they cannot be installed the bench says so.
-bench: postgres ## Measure start-up, size, memory and rates, beside pgbench and Google's connectors
+# Google's connectors and fastmcp are what ours are measured beside; where they cannot be installed the
+# bench says so.
+bench: postgres ## Measure start-up, size, memory and rates, beside pgbench, fastmcp and Google's connectors
 	-@$(TOOLS)/install cloud-sql-python-connector
 	-@$(TOOLS)/install cloud-sql-node-connector
+	-@$(TOOLS)/install mcp-python-client
 	@cargo build --profile image --workspace --bins
 	@cargo bench --package nova-local --bench '*'
 	@cargo build --release --quiet --package cloudsql-connector --features sqlx-postgres --example probe

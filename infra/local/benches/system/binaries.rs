@@ -64,7 +64,7 @@ fn figures(name: &str, binary: &Path) -> Result<Figures> {
         let run = Run::start(binary)?;
         listening.push(run.listening.as_secs_f64() * 1000.0);
         answered.push(run.answered.as_secs_f64() * 1000.0);
-        memory.push(run.resident_mib()?);
+        memory.push(resident_mib(run.child.id())?);
     }
     Ok(Figures {
         function: name.to_owned(),
@@ -129,16 +129,17 @@ impl Run {
         );
         Ok(run)
     }
+}
 
-    fn resident_mib(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .context("memory is read from /proc, which this system has not")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib: u64 = line
-            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-            .context("/proc/…/status has no VmRSS")?;
-        Ok(mib(kib * 1024))
-    }
+/// What a process has in memory.
+pub(crate) fn resident_mib(id: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))
+        .context("memory is read from /proc, which this system has not")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .context("/proc/…/status has no VmRSS")?;
+    Ok(mib(kib * 1024))
 }
 
 impl Drop for Run {

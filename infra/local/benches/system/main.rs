@@ -1,11 +1,11 @@
 //! `make bench`: what the functions cost, and how close they come to the database they stand on.
 //!
-//! Three parts. `binaries` starts each deployed binary by itself: its size, the time from exec to
+//! Four parts. `binaries` starts each deployed binary by itself: its size, the time from exec to
 //! listening and to the first answer, its memory when idle. `rates` runs the whole system and asks
 //! it as fast as it answers; right after each figure pgbench sends the same statements to the same
 //! server, so that the ratio of the two means something on any machine. `claims` does the same with
-//! what workers of long tools begin with. Figures go to
-//! `target/bench/*.json` and to a table.
+//! what workers of long tools begin with. `mcp` is what agents wait for and pay, beside a trivial
+//! server of fastmcp. Figures go to `target/bench/*.json` and to a table.
 
 /// As the functions have it whose rates are compared.
 #[global_allocator]
@@ -14,6 +14,7 @@ static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod binaries;
 mod claims;
 mod load;
+mod mcp;
 mod pgbench;
 mod rates;
 mod report;
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
             .build()?;
         if !rates.is_empty() {
             runtime.block_on(rates::measure(&rates))?;
+        }
+        if runs("mcp") {
+            runtime.block_on(mcp::measure())?;
         }
         if runs("claims") {
             runtime.block_on(claims::measure())?;
