@@ -8,7 +8,10 @@ use nova_runtime::{
     body::{Body, empty},
     json, rfc3339,
 };
-use nova_store::{Article, ArticleStatus, ArticleSummary, Cursor, Source, StatusChange};
+use nova_store::{
+    Article, ArticleStatus, ArticleSummary, Cursor, Job, ResearchCounts, Source, Spent,
+    StatusChange,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -61,8 +64,37 @@ struct Detail {
     research_bytes: Option<u64>,
     download_url: Option<String>,
     extracted_urls: Option<Box<RawValue>>,
+    progress: Progress,
     sources: Vec<SourceEntry>,
     history: Vec<Change>,
+}
+
+/// How far the research has come, as whoever does it unattended tells as well.
+#[derive(Serialize)]
+struct Progress {
+    /// The step that goes on; null while none does.
+    running: Option<Running>,
+    questions_answered: u64,
+    sources_found: u64,
+    sources_kept: u64,
+    sources_chosen: u64,
+    /// Calls of providers, whatever came of them.
+    provider_calls: i64,
+    /// What they cost in US dollars, as far as providers say it.
+    cost_usd: f64,
+}
+
+/// A long tool at work.
+#[derive(Serialize)]
+struct Running {
+    job_id: Uuid,
+    tool: String,
+    /// Pieces that are done or were given up.
+    done: u64,
+    /// Pieces altogether; 0 while that is not known.
+    total: u64,
+    note: Option<String>,
+    since: String,
 }
 
 #[derive(Serialize)]
@@ -116,11 +148,16 @@ async fn show(call: Call) -> Result<Response, Problem> {
     let article = tenant.article(id).await?;
     let sources = tenant.document_sources(id).await?;
     let history = tenant.status_history(id).await?;
+    let progress = Progress::new(
+        tenant.live_job(id).await?,
+        tenant.research_counts(id).await?,
+        &tenant.spent_on(id).await?,
+    );
     drop(tenant);
     let download = call.app().download_url(id);
     Ok(json(
         StatusCode::OK,
-        &Detail::new(article, sources, history, download),
+        &Detail::new(article, sources, history, progress, download),
     ))
 }
 
@@ -153,6 +190,7 @@ impl Detail {
         article: Article,
         sources: Vec<Source>,
         history: Vec<StatusChange>,
+        progress: Progress,
         download_url: String,
     ) -> Self {
         Self {
@@ -165,8 +203,41 @@ impl Detail {
             research_bytes: article.research.as_ref().map(|research| research.size),
             download_url: article.research.is_some().then_some(download_url),
             extracted_urls: article.extracted_urls,
+            progress,
             sources: sources.into_iter().map(SourceEntry::from).collect(),
             history: history.into_iter().map(Change::from).collect(),
+        }
+    }
+}
+
+impl Progress {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nobody pays so much that it would matter"
+    )]
+    fn new(running: Option<Job>, counts: ResearchCounts, spent: &[Spent]) -> Self {
+        let micros: i64 = spent.iter().map(|it| it.cost_micros).sum();
+        Self {
+            running: running.map(Running::from),
+            questions_answered: counts.questions,
+            sources_found: counts.found,
+            sources_kept: counts.kept,
+            sources_chosen: counts.chosen,
+            provider_calls: spent.iter().map(|it| it.calls).sum(),
+            cost_usd: micros as f64 / 1e6,
+        }
+    }
+}
+
+impl From<Job> for Running {
+    fn from(job: Job) -> Self {
+        Self {
+            job_id: job.id,
+            tool: job.tool,
+            done: job.settled,
+            total: job.total,
+            note: job.note,
+            since: rfc3339(job.created_at),
         }
     }
 }

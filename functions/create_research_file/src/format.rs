@@ -49,17 +49,26 @@ pub(crate) enum Binding {
 }
 
 impl Binding {
-    pub(crate) fn new(format: Format, lists_references: bool, none_passed: bool) -> Self {
-        let mut document = Document::new();
+    pub(crate) fn new(
+        format: Format,
+        lists_references: bool,
+        none_passed: bool,
+        ranked_because: Option<&str>,
+    ) -> Self {
+        let (mut document, mut json) = (Document::new(), Json::new());
         if none_passed {
             document.none_passed_selection();
+        }
+        if let Some(why) = ranked_because {
+            document.ranked_because(why);
+            json.ranked_because(why);
         }
         match format {
             Format::Markdown => Self::Markdown {
                 document,
                 lists_references,
             },
-            Format::Json => Self::Json(Json::new()),
+            Format::Json => Self::Json(json),
             Format::Bibtex => Self::Bibtex(document),
         }
     }

@@ -83,7 +83,12 @@ impl Tool for CreateResearchFile {
             let material = Material::load(&mut tenant, article).await?;
             tenant.commit().await?;
 
-            let binding = Binding::new(format, references, material.none_passed_selection());
+            let binding = Binding::new(
+                format,
+                references,
+                material.none_passed_selection(),
+                call.article.ranked_because.as_deref(),
+            );
             let (pieces, receiver) = mpsc::channel(PIECES);
             let document = compile(&self.blobs, material, binding, Pieces(pieces));
             let body = stream::unfold(receiver, async |mut receiver: mpsc::Receiver<_>| {

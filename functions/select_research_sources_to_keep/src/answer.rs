@@ -20,6 +20,9 @@ pub(crate) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
     message: String,
+    /// Why the model that was asked did not; for the file.
+    #[serde(skip)]
+    pub(crate) ranked_because: Option<String>,
 }
 
 /// A source that was judged.
@@ -72,6 +75,10 @@ impl Answer {
             decided_by: advice.decided_by("ranking"),
             warning: advice.warning(),
             message,
+            ranked_because: match advice {
+                Advice::Failed(why) => Some(why.clone()),
+                Advice::Given { .. } | Advice::NotAsked => None,
+            },
         }
     }
 }

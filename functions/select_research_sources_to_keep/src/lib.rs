@@ -132,8 +132,9 @@ impl LongTool for SelectToKeep {
             tenant
                 .advance(article, ArticleStatus::SelectingSources)
                 .await?;
+            let because = paid.ranked_because.as_deref();
             tenant
-                .keep_research(article, &paid.selected_source_ids)
+                .keep_research(article, &paid.selected_source_ids, because)
                 .await?;
             serde_json::to_value(paid).map_err(Problem::internal)
         })

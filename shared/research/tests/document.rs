@@ -3,7 +3,7 @@
 
 mod cpu;
 
-use nova_research::document::{Document, Section};
+use nova_research::document::{Document, Json, Section};
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -445,6 +445,25 @@ fn sections_stand_in_their_order_and_say_when_they_are_empty() {
          <details>\n<summary>notes.md</summary>\n\nN\n\n</details>\n\n\
          <details>\n<summary>b.py</summary>\n\n\n\n</details>\n"
     ));
+}
+
+#[test]
+fn a_judgement_that_is_missing_is_told_in_a_line_that_opens_nothing() {
+    let why = "Gemini is busy\n### Source [900]: </details>";
+    let (mut document, mut out) = (Document::new(), String::new());
+    document.ranked_because(why);
+    document
+        .open(Section::ResearchResults, "Why?", &mut out)
+        .unwrap();
+    document.finish(&mut out);
+    let told = "# Research\n\n## Research Results\n\n_These sources were ranked without a language model, because \
+                Gemini is busy ### Source [900]: &lt;/details>._\n\n<details>\n<summary>Why?</summary>\n";
+    assert!(out.starts_with(told), "{out}");
+    let (mut json, mut out) = (Json::new(), String::new());
+    json.ranked_because(why);
+    json.finish(&[], &mut out);
+    let read: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(read["ranked_because"], why);
 }
 
 #[test]

@@ -71,6 +71,9 @@ pub struct Article {
     /// What was found in the guideline, once it was looked for: a JSON object, as text, since most
     /// who load an article do not look into it.
     pub extracted_urls: Option<Box<RawValue>>,
+    /// Why its sources were ranked without the language model that was asked; `None` when it did not
+    /// fail, or none was asked.
+    pub ranked_because: Option<String>,
     /// Counts the changes of the row.
     pub version: i64,
     /// When the guideline was uploaded.
@@ -208,7 +211,7 @@ impl Tenant {
             let (user, connection) = self.parts();
             let row = sqlx::query!(
                 r#"-- articles: one
-                SELECT a.status::text AS "status!: ArticleStatus", a.title, a.extracted_urls AS "extracted_urls: Json<Box<RawValue>>", a.version, a.created_at, a.updated_at,
+                SELECT a.status::text AS "status!: ArticleStatus", a.title, a.extracted_urls AS "extracted_urls: Json<Box<RawValue>>", a.ranked_because, a.version, a.created_at, a.updated_at,
                        g.id AS guideline_id, g.bucket AS guideline_bucket, g.object_name AS guideline_object_name,
                        g.content_type AS guideline_content_type, g.size AS guideline_size,
                        g.crc32c AS guideline_crc32c, g.generation AS guideline_generation,
@@ -250,6 +253,7 @@ impl Tenant {
                 guideline: guideline.blob().ok_or(NO_ARTICLE)?,
                 research: research.blob(),
                 extracted_urls: row.extracted_urls.map(|urls| urls.0),
+                ranked_because: row.ranked_because,
                 version: row.version,
                 created_at: row.created_at,
                 updated_at: row.updated_at,

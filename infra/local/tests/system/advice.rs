@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::{selection::found, system::System};
+use crate::{scrape_other_urls::research_file, selection::found, system::System};
 
 const GUIDELINE: &str = "\
 # How agents remember
@@ -204,6 +204,9 @@ async fn a_wrong_key_costs_the_advice_only_and_a_moment_of_trouble_not_even_that
     assert_eq!(chosen["method"], "deterministic", "{chosen}");
     let message = chosen["message"].as_str().unwrap();
     assert!(message.contains("refuses our credentials"), "{message}");
+    let file = research_file(&system, first).await;
+    let remark = "_These sources were ranked without a language model, because Gemini refuses our credentials";
+    assert!(file.contains(remark), "{file}");
 
     let (system, google) = with_gemini(KEY).await;
     let article = article(&system).await;
@@ -211,6 +214,8 @@ async fn a_wrong_key_costs_the_advice_only_and_a_moment_of_trouble_not_even_that
     google.says("Judge these", keeps(&[1]));
     let chosen = ask(&system, KEEP, article, json!({})).await;
     assert_eq!(chosen["method"], "model", "{chosen}");
+    let file = research_file(&system, article).await;
+    assert!(!file.contains("without a language model"), "{file}");
     let outcomes: Vec<String> = receipts(&system).await.into_iter().map(|it| it.2).collect();
     assert_eq!(outcomes, ["busy", "answered"]);
 }

@@ -1,6 +1,11 @@
 //! Listing and erasing.
 
 use http::{Method, StatusCode};
+use nova_testkit::{
+    Gate,
+    providers::{Effect, Fault, perplexity},
+};
+use serde_json::{Value, json};
 
 use crate::system::System;
 
@@ -49,6 +54,66 @@ async fn a_wrong_page_is_told() {
             .get("alice", path)
             .await
             .is_problem(StatusCode::BAD_REQUEST, words);
+    }
+}
+
+#[tokio::test]
+async fn an_article_shows_how_far_its_research_has_come() {
+    let provider = perplexity::Perplexity::start().await.unwrap();
+    let settings = [
+        ("PPLX_BASE_URL", provider.url()),
+        ("PPLX_API_KEY", perplexity::KEY),
+    ];
+    let system = System::start_with(&settings, false).await;
+    let article = system.upload("alice", "# One").await;
+    let path = format!("/articles/{article}");
+    let progress =
+        async || -> Value { system.get("alice", &path).await.json()["progress"].clone() };
+    let none = progress().await;
+    assert_eq!(none["running"], Value::Null, "{none}");
+    assert_eq!(
+        (&none["questions_answered"], &none["provider_calls"]),
+        (&json!(0), &json!(0)),
+        "{none}"
+    );
+
+    let gate = Gate::new();
+    provider.inject(Fault::new(Effect::Hold(gate.clone())).after(1));
+    let arguments =
+        json!({"article_guideline_id": article, "queries": ["Why?", "How?", "Since when?"]});
+    let tool = "run_perplexity_research";
+    let call = system.tool_with(
+        "alice",
+        tool,
+        arguments.clone(),
+        &[("x-nova-max-wait", "0")],
+    );
+    let begun = call.await.json();
+    while gate.held() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let under = progress().await;
+    let running = &under["running"];
+    assert_eq!(
+        (&running["tool"], &running["done"], &running["total"]),
+        (&json!(tool), &json!(1), &json!(3)),
+        "{under}"
+    );
+    assert_eq!(running["job_id"], begun["job_id"]);
+    assert_eq!(under["questions_answered"], 1, "{under}");
+    gate.open();
+    let done = system.tool_with("alice", tool, arguments, &[]).await;
+    assert_eq!(done.status, StatusCode::OK, "{done:?}");
+    let after = progress().await;
+    assert_eq!(after["running"], Value::Null, "{after}");
+    // Two pages of each question's own, and one that all find.
+    for (field, value) in [
+        ("questions_answered", 3),
+        ("sources_found", 7),
+        ("sources_kept", 0),
+        ("provider_calls", 3),
+    ] {
+        assert_eq!(after[field], value, "{after}");
     }
 }
 

@@ -9,7 +9,8 @@ use crate::references::Reference;
 ///
 /// It is one object, whose fields are the sections: lists of `{"query", "answers"}`, each answer a
 /// `{"source", "url", "answer"}`; lists of `{"url", "content"}`; and of `{"name", "content"}` for
-/// local files. The last field is `references`.
+/// local files. The last field is `references`; the first `ranked_because`, where the sources were
+/// ranked without the language model that was asked.
 ///
 /// ```
 /// use nova_research::document::{Json, OutOfOrder, Section};
@@ -33,6 +34,7 @@ pub struct Json {
     block: Option<Block>,
     decoder: Decoder,
     counts: Counts,
+    ranked_because: Option<String>,
 }
 
 /// The block that is open.
@@ -48,6 +50,11 @@ impl Json {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// As [`Document::ranked_because`](super::Document::ranked_because).
+    pub fn ranked_because(&mut self, why: &str) {
+        self.ranked_because = Some(why.to_owned());
     }
 
     /// As [`Document::open`](super::Document::open).
@@ -151,6 +158,11 @@ impl Json {
                 continue;
             }
             out.push_str(if self.section.is_none() { "{" } else { "]," });
+            if let Some(why) = self.ranked_because.take() {
+                out.push_str("\"ranked_because\":\"");
+                push(&why, out);
+                out.push_str("\",");
+            }
             let _ = write!(out, "\"{}\":[", next.field());
             self.section = Some(next);
         }

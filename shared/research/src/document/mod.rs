@@ -86,6 +86,7 @@ pub struct Document {
     decoder: Decoder,
     counts: Counts,
     none_passed: bool,
+    ranked_because: Option<String>,
 }
 
 /// The block that is open.
@@ -106,6 +107,12 @@ impl Document {
     /// results says so, since it is not the same as that nothing was looked for.
     pub fn none_passed_selection(&mut self) {
         self.none_passed = true;
+    }
+
+    /// The sources were ranked without the language model that was asked, for this reason, which the
+    /// section of research results begins with: a judgement that is missing is told and not hidden.
+    pub fn ranked_because(&mut self, why: &str) {
+        self.ranked_because = Some(one_line(why));
     }
 
     /// Opens a block with the given title, in the section or one that follows; closes the block
@@ -229,6 +236,12 @@ impl Document {
                 self.when_empty(before, out);
             }
             let _ = write!(out, "\n\n## {}\n\n", next.heading());
+            if let (Section::ResearchResults, Some(why)) = (next, &self.ranked_because) {
+                let _ = write!(
+                    out,
+                    "_These sources were ranked without a language model, because {why}._\n\n"
+                );
+            }
             self.section = Some(next);
         }
     }

@@ -117,6 +117,26 @@ impl Tenant {
         watch(self.broken(), self.job_row(id))
     }
 
+    /// The job of an article that goes on, the latest where there are several; `None` when none does.
+    pub fn live_job(&mut self, article: ArticleId) -> Answer<'_, Option<Job>> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let live = sqlx::query_scalar!(
+                "-- jobs: of an article
+                 SELECT id FROM jobs WHERE user_id = $1 AND article_id = $2 AND state IN ('queued', 'running')
+                 ORDER BY created_at DESC LIMIT 1",
+                user,
+                article,
+            )
+            .fetch_optional(connection)
+            .await?;
+            match live {
+                Some(id) => Ok(Some(self.job_row(id).await?)),
+                None => Ok(None),
+            }
+        })
+    }
+
     async fn job_row(&mut self, id: Uuid) -> Result<Job, Error> {
         let (user, connection) = self.parts();
         let row = sqlx::query_as!(

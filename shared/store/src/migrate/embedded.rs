@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0014_provider_calls"),
     migration!("0015_front_role"),
     migration!("0016_upload_grants"),
+    migration!("0017_progress"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.

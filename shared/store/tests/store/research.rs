@@ -55,7 +55,7 @@ impl Research {
 
     async fn keep(&self, numbers: &[i64]) -> u64 {
         within(&self.tools, &self.alice, async |t| {
-            t.keep_research(self.article, numbers).await
+            t.keep_research(self.article, numbers, None).await
         })
         .await
         .unwrap()
