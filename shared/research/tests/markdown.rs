@@ -135,7 +135,23 @@ fn code_loses_its_line_numbers_and_keeps_its_language() {
 }
 
 #[test]
+fn what_cannot_be_seen_hides_nothing() {
+    for hidden in ["\u{ad}", "\u{200b}", "\u{feff}", "\u{1}"] {
+        assert_eq!(
+            markdown(&format!(
+                "<p>&lt;{hidden}a> \\{hidden}&lt;/details> &amp;{hidden}lt;"
+            )),
+            "\\<a> \\\\\\</details> \\&lt;"
+        );
+    }
+}
+
+#[test]
 fn nothing_in_code_closes_it() {
+    assert_eq!(
+        markdown("<p><code>&lt;</code><code>`&lt;a></code>"),
+        "`<` `` `<a> ``"
+    );
     assert_eq!(markdown("<pre>a ``` b</pre>"), "````\na ``` b\n````");
     assert_eq!(
         markdown("<p><code>a`b</code> <code>`</code>"),

@@ -15,12 +15,12 @@ const fn is_special(character: char) -> bool {
     )
 }
 
-/// Writes text until its first white space or invisible character, and gives what is left.
+/// Writes visible text until its first white space, and gives what is left.
 pub(super) fn run<'a>(text: &'a str, out: &mut String, in_table: bool) -> &'a str {
     let mut rest = text;
     loop {
         let plain = rest
-            .find(|it: char| is_special(it) || it.is_whitespace() || is_invisible(it))
+            .find(|it: char| is_special(it) || it.is_whitespace())
             .unwrap_or(rest.len());
         let Some((before, after)) = rest.split_at_checked(plain) else {
             return "";

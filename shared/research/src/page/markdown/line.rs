@@ -68,15 +68,16 @@ pub(super) struct Line {
 impl Line {
     /// Adds text that a reader sees.
     pub(super) fn text(&mut self, text: &str) {
-        let mut rest = text;
+        // First: what they stand between would else be judged by them, and be something once they
+        // are gone.
+        let visible = text
+            .contains(escape::is_invisible)
+            .then(|| text.replace(escape::is_invisible, ""));
+        let mut rest = visible.as_deref().unwrap_or(text);
         while let Some(first) = rest.chars().next() {
             if first.is_whitespace() {
                 self.space();
                 rest = rest.trim_start();
-                continue;
-            }
-            if escape::is_invisible(first) {
-                rest = rest.get(first.len_utf8()..).unwrap_or_default();
                 continue;
             }
             self.ready();
@@ -88,6 +89,10 @@ impl Line {
     pub(super) fn raw(&mut self, markdown: &str) {
         if !markdown.is_empty() {
             self.ready();
+            // Two spans of code side by side: their quotes would be one run, which ends neither.
+            if self.text.ends_with('`') && markdown.starts_with('`') {
+                self.text.push(' ');
+            }
             self.text.push_str(markdown);
         }
     }
