@@ -6,29 +6,19 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result};
 use nova_store::Store;
 use nova_testkit::postgres::{Database, Postgres, Settings};
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    load::{self, Load, Step},
+    load::{self, Step},
     pgbench,
-    report::{median, say, write},
+    rates::{Figures, HEAD},
+    report::{say, write},
 };
 
 const TOOL: &str = "run_perplexity_research";
 const LOGIN: &str = "research@nova.local";
 /// Rounds of ours and theirs in turn; the medians are told.
 const ROUNDS: usize = 3;
-
-#[derive(Serialize)]
-struct Figures {
-    claims_per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    pgbench_per_second: f64,
-    /// Our rate divided by pgbench's.
-    ratio: f64,
-}
 
 pub(crate) async fn measure() -> Result<()> {
     let settings = Settings {
@@ -43,23 +33,8 @@ pub(crate) async fn measure() -> Result<()> {
         ours.push(load::run(claim(&database)).await.context("claim")?);
         theirs.push(pgbench::run(&database, LOGIN, "claim", "none").await?);
     }
-    let middle =
-        |loads: &[Load], figure: fn(&Load) -> f64| median(loads.iter().map(figure).collect());
-    let claims_per_second = middle(&ours, |load| load.per_second);
-    let pgbench_per_second = middle(&theirs, |load| load.per_second);
-    let figures = Figures {
-        claims_per_second,
-        p50_ms: middle(&ours, |load| load.p50_ms),
-        p99_ms: middle(&ours, |load| load.p99_ms),
-        pgbench_per_second,
-        ratio: claims_per_second / pgbench_per_second,
-    };
-    say(&format!(
-        "claims of jobs: {claims_per_second:.0} per second, p50 {:.2} ms, p99 {:.2} ms; pgbench {pgbench_per_second:.0}; {:.0}%",
-        figures.p50_ms,
-        figures.p99_ms,
-        figures.ratio * 100.0
-    ));
+    say(HEAD);
+    let figures = Figures::of("claims of jobs", &ours, &theirs);
     write("claims", &figures)
 }
 

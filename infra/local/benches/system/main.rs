@@ -1,11 +1,12 @@
 //! `make bench`: what the functions cost, and how close they come to the database they stand on.
 //!
-//! Four parts. `binaries` starts each deployed binary by itself: its size, the time from exec to
+//! Five parts. `binaries` starts each deployed binary by itself: its size, the time from exec to
 //! listening and to the first answer, its memory when idle. `rates` runs the whole system and asks
 //! it as fast as it answers; right after each figure pgbench sends the same statements to the same
 //! server, so that the ratio of the two means something on any machine. `claims` does the same with
 //! what workers of long tools begin with. `mcp` is what agents wait for and pay, beside a trivial
-//! server of fastmcp. Figures go to `target/bench/*.json` and to a table.
+//! server of fastmcp. `workflow` is an article from its guideline to its document, and a document
+//! larger than memory should be. Figures go to `target/bench/*.json` and to a table.
 
 /// As the functions have it whose rates are compared.
 #[global_allocator]
@@ -18,6 +19,7 @@ mod mcp;
 mod pgbench;
 mod rates;
 mod report;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,9 @@ fn main() -> ExitCode {
         }
         if runs("claims") {
             runtime.block_on(claims::measure())?;
+        }
+        if runs("workflow") {
+            runtime.block_on(workflow::measure())?;
         }
         anyhow::Ok(())
     };

@@ -32,8 +32,13 @@ pub(crate) const RATES: [&str; 4] = ["upload", "extract", "download", "charge"];
 /// Rounds of ours and theirs in turn; the medians are told.
 const ROUNDS: usize = 3;
 
+/// Above the lines of [`Figures::of`].
+pub(crate) const HEAD: &str =
+    "                per second  p50 ms  p99 ms   pgbench: per second  p50 ms  p99 ms   ratio";
+
+/// A rate of ours beside that of pgbench.
 #[derive(Serialize)]
-struct Figures {
+pub(crate) struct Figures {
     what: &'static str,
     per_second: f64,
     p50_ms: f64,
@@ -47,7 +52,7 @@ struct Figures {
 
 pub(crate) async fn measure(rates: &[&'static str]) -> Result<()> {
     let system = System::start().await?;
-    say("                per second  p50 ms  p99 ms   pgbench: per second  p50 ms  p99 ms   ratio");
+    say(HEAD);
     let mut all = Vec::new();
     for &what in rates {
         let (step, login) = match what {
@@ -67,7 +72,29 @@ pub(crate) async fn measure(rates: &[&'static str]) -> Result<()> {
                     .context(what)?,
             );
         }
-        let figures = Figures::of(what, &ours, &theirs);
+        all.push(Figures::of(what, &ours, &theirs));
+    }
+    system.local.stop().await;
+    write("rates", &all)
+}
+
+impl Figures {
+    /// The medians of some rounds; prints them as a line of the table.
+    pub(crate) fn of(what: &'static str, ours: &[Load], theirs: &[Load]) -> Self {
+        let middle =
+            |loads: &[Load], figure: fn(&Load) -> f64| median(loads.iter().map(figure).collect());
+        let per_second = middle(ours, |load| load.per_second);
+        let pgbench_per_second = middle(theirs, |load| load.per_second);
+        let figures = Self {
+            what,
+            per_second,
+            p50_ms: middle(ours, |load| load.p50_ms),
+            p99_ms: middle(ours, |load| load.p99_ms),
+            pgbench_per_second,
+            pgbench_p50_ms: middle(theirs, |load| load.p50_ms),
+            pgbench_p99_ms: middle(theirs, |load| load.p99_ms),
+            ratio: per_second / pgbench_per_second,
+        };
         say(&format!(
             "{:<14} {:>11.0} {:>7.2} {:>7.2} {:>21.0} {:>7.2} {:>7.2} {:>6.0}%",
             figures.what,
@@ -79,28 +106,7 @@ pub(crate) async fn measure(rates: &[&'static str]) -> Result<()> {
             figures.pgbench_p99_ms,
             figures.ratio * 100.0
         ));
-        all.push(figures);
-    }
-    system.local.stop().await;
-    write("rates", &all)
-}
-
-impl Figures {
-    fn of(what: &'static str, ours: &[Load], theirs: &[Load]) -> Self {
-        let middle =
-            |loads: &[Load], figure: fn(&Load) -> f64| median(loads.iter().map(figure).collect());
-        let per_second = middle(ours, |load| load.per_second);
-        let pgbench_per_second = middle(theirs, |load| load.per_second);
-        Self {
-            what,
-            per_second,
-            p50_ms: middle(ours, |load| load.p50_ms),
-            p99_ms: middle(ours, |load| load.p99_ms),
-            pgbench_per_second,
-            pgbench_p50_ms: middle(theirs, |load| load.p50_ms),
-            pgbench_p99_ms: middle(theirs, |load| load.p99_ms),
-            ratio: per_second / pgbench_per_second,
-        }
+        figures
     }
 }
 
