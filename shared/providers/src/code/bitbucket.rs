@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     CodeError,
-    interface::{Answer, Facts, Interface, State, is_hash},
+    interface::{Answer, Facts, Interface, State},
     rest::{Question, Rest, below},
 };
 
@@ -116,10 +116,7 @@ impl Interface for Bitbucket {
                 let Target { hash } = self.rest.json(&answer)?;
                 hash
             };
-            if !is_hash(&commit) {
-                return Err(self.rest.unusable("no hash of a commit").into());
-            }
-            Ok(State::of(commit, known))
+            self.rest.state(&commit, known)
         })
     }
 
@@ -136,11 +133,7 @@ impl Interface for Bitbucket {
     fn file<'a>(&'a self, project: &'a str, path: &'a str, commit: &'a str) -> Answer<'a, Bytes> {
         Box::pin(async move {
             let url = self.url(project, &["src", commit, path])?;
-            let answer = self.rest.ask(Question::file(url)).await?;
-            if !answer.status().is_success() {
-                return Err(CodeError::no_such_file(path));
-            }
-            Ok(answer.into_body())
+            self.rest.file(Question::file(url), path).await
         })
     }
 

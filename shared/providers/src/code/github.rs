@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     CodeError,
-    interface::{self, Answer, Interface, State, is_hash},
+    interface::{self, Answer, Interface, State},
     rest::{Question, Rest},
 };
 
@@ -67,11 +67,7 @@ impl Interface for Github {
                 _ => {}
             }
             let commit = std::str::from_utf8(answer.body()).unwrap_or_default();
-            let commit = commit.trim();
-            if !is_hash(commit) {
-                return Err(self.0.unusable("no hash of a commit").into());
-            }
-            Ok(State::of(commit.to_owned(), known))
+            self.0.state(commit.trim(), known)
         })
     }
 
@@ -96,11 +92,7 @@ impl Interface for Github {
             let mut url = self.url(&["repos", project, "contents", path])?;
             url.query_pairs_mut().append_pair("ref", commit);
             let question = Question::file(url).of_github("application/vnd.github.raw+json");
-            let answer = self.0.ask(question).await?;
-            if !answer.status().is_success() {
-                return Err(CodeError::no_such_file(path));
-            }
-            Ok(answer.into_body())
+            self.0.file(question, path).await
         })
     }
 

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     CodeError,
-    interface::{Answer, Facts, Interface, State, is_hash},
+    interface::{Answer, Facts, Interface, State},
     rest::{Question, Rest},
 };
 
@@ -70,10 +70,7 @@ impl Interface for Gitlab {
                 });
             }
             let Commit { id } = self.0.json(&answer)?;
-            if !is_hash(&id) {
-                return Err(self.0.unusable("no hash of a commit").into());
-            }
-            Ok(State::of(id, known))
+            self.0.state(&id, known)
         })
     }
 
@@ -92,11 +89,7 @@ impl Interface for Gitlab {
         Box::pin(async move {
             let mut url = self.url(project, &["repository", "files", path, "raw"])?;
             url.query_pairs_mut().append_pair("ref", commit);
-            let answer = self.0.ask(Question::file(url)).await?;
-            if !answer.status().is_success() {
-                return Err(CodeError::no_such_file(path));
-            }
-            Ok(answer.into_body())
+            self.0.file(Question::file(url), path).await
         })
     }
 

@@ -49,16 +49,6 @@ pub(super) enum State {
     Is(String),
 }
 
-impl State {
-    pub(super) fn of(commit: String, known: Option<&str>) -> Self {
-        if known == Some(&*commit) {
-            Self::Same
-        } else {
-            Self::Is(commit)
-        }
-    }
-}
-
 /// What the owner says of a repository. A licence that is not told is looked for in the files.
 #[derive(Default)]
 pub(super) struct Facts {

@@ -14,7 +14,11 @@ use nova_runtime::{
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{CodeError, error::Whom};
+use super::{
+    CodeError,
+    error::Whom,
+    interface::{State, is_hash},
+};
 use crate::{ProviderError, api::said};
 
 /// How long one question may take.
@@ -178,6 +182,30 @@ impl Rest {
     ) -> Result<T, CodeError> {
         let read = serde_json::from_slice(answer.body());
         read.map_err(|error| self.unusable(error.to_string()).into())
+    }
+
+    /// Whether a reference is at the commit at which it was; what the host says must be one.
+    pub(super) fn state(&self, commit: &str, known: Option<&str>) -> Result<State, CodeError> {
+        if !is_hash(commit) {
+            return Err(self.unusable("no hash of a commit").into());
+        }
+        Ok(match known {
+            Some(known) if known == commit => State::Same,
+            _ => State::Is(commit.to_owned()),
+        })
+    }
+
+    /// The file at a path.
+    pub(super) async fn file(
+        &self,
+        question: Question<'_>,
+        path: &str,
+    ) -> Result<Bytes, CodeError> {
+        let answer = self.ask(question).await?;
+        if !answer.status().is_success() {
+            return Err(CodeError::no_such_file(path));
+        }
+        Ok(answer.into_body())
     }
 
     /// That the host has no such thing, or does not show it to us.
