@@ -161,11 +161,8 @@ impl ProcessGithubUrls {
 
 /// The code that the guideline names, each once.
 fn urls(article: &Article) -> Result<Vec<String>, Problem> {
-    let Some(extracted) = &article.extracted_urls else {
-        return Ok(Vec::new());
-    };
-    let found: Extraction = serde_json::from_str(extracted.get()).map_err(Problem::internal)?;
-    Ok(found.github_urls)
+    let found: Option<Extraction> = article.extracted().map_err(Problem::internal)?;
+    Ok(found.unwrap_or_default().github_urls)
 }
 
 /// What the article has of a URL already. No connection is held afterwards.

@@ -7,10 +7,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use nova_research::{
-    guideline::Extraction,
-    workflow::{Step, There},
-};
+use nova_research::workflow::{Step, There};
 use nova_runtime::{App, Problem};
 use nova_store::{ArticleId, Error, Job, JobState, ResearchCounts, SourceKind, Tenant, UserId};
 use serde::Deserialize;
@@ -53,9 +50,7 @@ impl Rows {
             chosen: number(counts.chosen),
             ..There::default()
         };
-        if let Some(extracted) = &found.extracted_urls {
-            let named: Extraction =
-                serde_json::from_str(extracted.get()).map_err(Problem::internal)?;
+        if let Some(named) = found.extracted().map_err(Problem::internal)? {
             there.named = named;
             there.done.insert(Step::Extract);
         }

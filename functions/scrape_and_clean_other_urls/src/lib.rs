@@ -41,12 +41,8 @@ impl PageList for OtherUrls {
         article: &'a Article,
     ) -> BoxFuture<'a, Result<Vec<String>, Problem>> {
         Box::pin(async {
-            let Some(extracted) = &article.extracted_urls else {
-                return Ok(Vec::new());
-            };
-            let found: Extraction =
-                serde_json::from_str(extracted.get()).map_err(Problem::internal)?;
-            Ok(found.other_urls)
+            let found: Option<Extraction> = article.extracted().map_err(Problem::internal)?;
+            Ok(found.unwrap_or_default().other_urls)
         })
     }
 }

@@ -219,11 +219,8 @@ impl TranscribeYoutubeUrls {
 
 /// The videos that the guideline names, each once, whatever URLs it names it by.
 fn urls(article: &Article) -> Result<Vec<String>, Problem> {
-    let Some(extracted) = &article.extracted_urls else {
-        return Ok(Vec::new());
-    };
-    let found: Extraction = serde_json::from_str(extracted.get()).map_err(Problem::internal)?;
-    Ok(found.youtube_videos_urls)
+    let found: Option<Extraction> = article.extracted().map_err(Problem::internal)?;
+    Ok(found.unwrap_or_default().youtube_videos_urls)
 }
 
 /// The place of a video among all.

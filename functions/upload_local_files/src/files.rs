@@ -109,8 +109,9 @@ impl Desk {
 
     /// What the guideline names: as it was extracted, or, before that, as it will be.
     async fn expected(&self, article: &Article) -> Result<Vec<String>, Problem> {
-        let extraction: Extraction = if let Some(json) = &article.extracted_urls {
-            serde_json::from_str(json.get()).map_err(Problem::internal)?
+        let extracted: Option<Extraction> = article.extracted().map_err(Problem::internal)?;
+        let extraction = if let Some(extraction) = extracted {
+            extraction
         } else {
             let bytes = self.blobs.read_whole(&article.guideline).await?;
             let guideline = Guideline::parse(bytes).map_err(Problem::internal)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -80,6 +81,20 @@ pub struct Article {
     pub created_at: OffsetDateTime,
     /// When the row changed last.
     pub updated_at: OffsetDateTime,
+}
+
+impl Article {
+    /// What was found in the guideline, read as what its writer wrote; `None` before it was looked for.
+    ///
+    /// # Errors
+    ///
+    /// When it is something else.
+    pub fn extracted<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
+        let extracted = self.extracted_urls.as_deref();
+        extracted
+            .map(|json| serde_json::from_str(json.get()))
+            .transpose()
+    }
 }
 
 /// One article in a list.
