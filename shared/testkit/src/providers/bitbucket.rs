@@ -1,12 +1,7 @@
 //! Bitbucket Cloud, as far as code is read from it: its interface, and the archives of its site, which
 //! here have the same address.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, io, ops::Deref};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::header;
@@ -15,17 +10,14 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 pub use super::repository::Repository;
-use super::{Answer, Received, StandIn};
+use super::{Answer, Received, StandIn, knowing::Knowing};
 
 /// The token of a person that it knows, with whose it is.
 pub const TOKEN: &str = "who@acme.example:bitbucket-token-of-a-test";
 
 /// A Bitbucket on loopback.
 #[derive(Clone)]
-pub struct Bitbucket {
-    interface: StandIn,
-    repositories: Arc<Mutex<BTreeMap<String, Repository>>>,
-}
+pub struct Bitbucket(Knowing<BTreeMap<String, Repository>>);
 
 impl Bitbucket {
     /// One without repositories.
@@ -34,25 +26,12 @@ impl Bitbucket {
     ///
     /// When there is no free port.
     pub async fn start() -> io::Result<Self> {
-        let repositories = Arc::<Mutex<BTreeMap<String, Repository>>>::default();
-        let known = Arc::clone(&repositories);
-        let interface = StandIn::start(move |received| {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            answer(received, &known)
-        });
-        Ok(Self {
-            interface: interface.await?,
-            repositories,
-        })
+        Ok(Self(Knowing::start(answer).await?))
     }
 
     /// Puts a repository there, as `workspace/name`, in place of what was there.
     pub fn put(&self, name: &str, repository: Repository) {
-        let mut all = self
-            .repositories
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.insert(name.to_owned(), repository);
+        self.0.known().insert(name.to_owned(), repository);
     }
 }
 
@@ -60,7 +39,7 @@ impl Deref for Bitbucket {
     type Target = StandIn;
 
     fn deref(&self) -> &StandIn {
-        &self.interface
+        &self.0
     }
 }
 

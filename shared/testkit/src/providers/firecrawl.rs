@@ -4,16 +4,11 @@
 //! when the page is an error page of the site: that comes as a success with the site's status in
 //! `data.metadata.statusCode`. A key of the request that it does not know is refused.
 
-use std::{
-    collections::HashMap,
-    io,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, io, ops::Deref};
 
 use serde_json::{Value, json};
 
-use super::{Answer, Received, StandIn};
+use super::{Answer, Received, StandIn, knowing::Knowing};
 
 /// The key that it knows.
 pub const KEY: &str = "fc-test";
@@ -70,10 +65,7 @@ impl Scraped {
 
 /// A Firecrawl on loopback.
 #[derive(Clone)]
-pub struct Firecrawl {
-    stand_in: StandIn,
-    pages: Arc<Mutex<HashMap<String, Scraped>>>,
-}
+pub struct Firecrawl(Knowing<HashMap<String, Scraped>>);
 
 impl Firecrawl {
     /// One that knows no page in particular: each says that it is the page of its URL.
@@ -82,22 +74,12 @@ impl Firecrawl {
     ///
     /// When there is no free port.
     pub async fn start() -> io::Result<Self> {
-        let pages = Arc::<Mutex<HashMap<String, Scraped>>>::default();
-        let known = Arc::clone(&pages);
-        let stand_in = StandIn::start(move |received| {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            scrape(received, &known)
-        });
-        Ok(Self {
-            stand_in: stand_in.await?,
-            pages,
-        })
+        Ok(Self(Knowing::start(scrape).await?))
     }
 
     /// Says what it has to say about a URL.
     pub fn knows(&self, url: impl Into<String>, page: Scraped) {
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.insert(url.into(), page);
+        self.0.known().insert(url.into(), page);
     }
 }
 
@@ -105,7 +87,7 @@ impl Deref for Firecrawl {
     type Target = StandIn;
 
     fn deref(&self) -> &StandIn {
-        &self.stand_in
+        &self.0
     }
 }
 

@@ -3,29 +3,21 @@
 //! Projects are named by their whole path, of which the slashes are encoded, as are those of
 //! references and files: what comes as several parts is not found, as on GitLab.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, io, ops::Deref};
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 pub use super::repository::Repository;
-use super::{Answer, Received, StandIn};
+use super::{Answer, Received, StandIn, knowing::Knowing};
 
 /// The token that it knows.
 pub const TOKEN: &str = "gitlab-token-of-a-test";
 
 /// A GitLab on loopback.
 #[derive(Clone)]
-pub struct Gitlab {
-    interface: StandIn,
-    projects: Arc<Mutex<BTreeMap<String, Repository>>>,
-}
+pub struct Gitlab(Knowing<BTreeMap<String, Repository>>);
 
 impl Gitlab {
     /// One without projects.
@@ -34,22 +26,12 @@ impl Gitlab {
     ///
     /// When there is no free port.
     pub async fn start() -> io::Result<Self> {
-        let projects = Arc::<Mutex<BTreeMap<String, Repository>>>::default();
-        let known = Arc::clone(&projects);
-        let interface = StandIn::start(move |received| {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            answer(received, &known)
-        });
-        Ok(Self {
-            interface: interface.await?,
-            projects,
-        })
+        Ok(Self(Knowing::start(answer).await?))
     }
 
     /// Puts a project there, as `group/group/name`, in place of what was there.
     pub fn put(&self, path: &str, project: Repository) {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        projects.insert(path.to_owned(), project);
+        self.0.known().insert(path.to_owned(), project);
     }
 }
 
@@ -57,7 +39,7 @@ impl Deref for Gitlab {
     type Target = StandIn;
 
     fn deref(&self) -> &StandIn {
-        &self.interface
+        &self.0
     }
 }
 

@@ -43,6 +43,7 @@ pub mod site;
 
 mod answer;
 mod fault;
+mod knowing;
 mod repository;
 mod schema;
 mod server;

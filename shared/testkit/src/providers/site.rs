@@ -3,21 +3,13 @@
 //! What `If-None-Match` and `If-Modified-Since` say is answered with 304 where it holds, as by any
 //! server of files.
 
-use std::{
-    collections::HashMap,
-    io,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, io, ops::Deref};
 
-use super::{Answer, Received, StandIn};
+use super::{Answer, Received, StandIn, knowing::Knowing};
 
 /// A site on loopback.
 #[derive(Clone)]
-pub struct Site {
-    stand_in: StandIn,
-    pages: Arc<Mutex<HashMap<String, Answer>>>,
-}
+pub struct Site(Knowing<HashMap<String, Answer>>);
 
 impl Site {
     /// A site without pages: each is a 404.
@@ -26,27 +18,17 @@ impl Site {
     ///
     /// When there is no free port.
     pub async fn start() -> io::Result<Self> {
-        let pages = Arc::<Mutex<HashMap<String, Answer>>>::default();
-        let known = Arc::clone(&pages);
-        let stand_in = StandIn::start(move |received| {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            visit(received, &known)
-        });
-        Ok(Self {
-            stand_in: stand_in.await?,
-            pages,
-        })
+        Ok(Self(Knowing::start(visit).await?))
     }
 
     /// The address of a page.
     pub fn page_url(&self, path: &str) -> String {
-        format!("{}{path}", self.stand_in.url())
+        format!("{}{path}", self.url())
     }
 
     /// Puts an answer at a path (with its query), in place of what was there.
     pub fn put(&self, path: &str, answer: Answer) {
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.insert(path.to_owned(), answer);
+        self.0.known().insert(path.to_owned(), answer);
     }
 
     /// Puts an article there: a page of HTML with a title and this text, often enough to be one.
@@ -58,7 +40,7 @@ impl Site {
 
     /// How often a path was asked for.
     pub fn visits(&self, path: &str) -> usize {
-        let received = self.stand_in.received();
+        let received = self.received();
         received.iter().filter(|it| it.uri == *path).count()
     }
 }
@@ -67,7 +49,7 @@ impl Deref for Site {
     type Target = StandIn;
 
     fn deref(&self) -> &StandIn {
-        &self.stand_in
+        &self.0
     }
 }
 
