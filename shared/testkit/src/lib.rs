@@ -11,6 +11,7 @@ pub mod objects;
 pub mod postgres;
 pub mod providers;
 pub mod proxy;
+pub mod usage;
 
 mod gate;
 mod port;

@@ -3,14 +3,9 @@
 //!
 //! The providers are those of the demo, which answer at once, so that what is left is ours.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, process::Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use nova_blobs::{Blobs, Upload};
@@ -23,8 +18,10 @@ use nova_store::{NewArticle, NewSource, Origin, Purpose, SourceKind, Store, User
 use nova_testkit::{
     objects::{self, ObjectStore},
     postgres::{Database, Postgres, Settings},
+    usage::Usage,
 };
 use serde::Serialize;
+use tokio::process::Command;
 use uuid::Uuid;
 
 use crate::report::{median, say, target, write};
@@ -77,7 +74,7 @@ async fn article(database: &Database, objects: &ObjectStore) -> Result<Figures> 
             .env("NOVA_USER", format!("u{number}"))
             .arg(&guideline)
             .args(["--questions", "3"]);
-        runs.push(Usage::of(program).await?);
+        runs.push(Usage::of(&mut program).await?);
     }
     Ok(Figures::of("workflow", &runs))
 }
@@ -91,7 +88,7 @@ async fn compilation(database: &Database, objects: &ObjectStore) -> Result<Figur
         let login = "research@nova.local";
         let mut program = program("create_research_file", login, database, objects)?;
         program.args(["--once", &arguments, "--user", user.as_str()]);
-        runs.push(Usage::of(program).await?);
+        runs.push(Usage::of(&mut program).await?);
     }
     Ok(Figures::of("compile 100 MiB", &runs))
 }
@@ -166,41 +163,6 @@ fn program(name: &str, login: &str, database: &Database, objects: &ObjectStore) 
     Ok(program)
 }
 
-/// What one run needed.
-struct Usage {
-    wall: Duration,
-    cpu: Duration,
-    peak_mib: f64,
-}
-
-impl Usage {
-    /// Runs a program to its end, which must be a good one.
-    async fn of(program: Command) -> Result<Self> {
-        let mut program = tokio::process::Command::from(program);
-        let before = cpu_of_children()?;
-        let begun = Instant::now();
-        let mut child = program.spawn()?;
-        let id = child.id().context("it has ended already")?;
-        let mut peak_mib = 0.0_f64;
-        let status = loop {
-            tokio::select! {
-                status = child.wait() => break status?,
-                () = tokio::time::sleep(Duration::from_millis(5)) => {
-                    peak_mib = peak_mib.max(peak_of(id).unwrap_or_default());
-                }
-            }
-        };
-        let wall = begun.elapsed();
-        ensure!(status.success(), "{program:?}: {status}");
-        let cpu = cpu_of_children()?.saturating_sub(before);
-        Ok(Self {
-            wall,
-            cpu,
-            peak_mib,
-        })
-    }
-}
-
 impl Figures {
     fn of(what: &'static str, runs: &[Usage]) -> Self {
         let middle = |figure: fn(&Usage) -> f64| median(runs.iter().map(figure).collect());
@@ -216,20 +178,4 @@ impl Figures {
         ));
         figures
     }
-}
-
-/// Processor time of children that have ended; this system counts it in hundredths of a second.
-fn cpu_of_children() -> Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let (_, after_name) = stat.rsplit_once(')').context("/proc/self/stat is cut")?;
-    let fields = after_name.split_whitespace().skip(13).take(2);
-    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 10))
-}
-
-fn peak_of(id: u32) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib / 1024.0)
 }

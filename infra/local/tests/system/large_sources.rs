@@ -5,22 +5,24 @@ use std::io::Write as _;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::StatusCode;
-use nova_testkit::providers::{
-    Answer,
-    github::{Github, Repository, TOKEN},
-    site::Site,
+use nova_testkit::{
+    providers::{
+        Answer,
+        github::{Github, Repository, TOKEN},
+        site::Site,
+    },
+    usage::peak_mib,
 };
 use serde_json::{Value, json};
 
 use crate::{
     scrape_other_urls::{OWN_NETWORK, counts, research_file},
-    streaming::peak_memory_mib,
     system::System,
 };
 
 const MIB: usize = 1 << 20;
 /// What a function may have needed at its highest, in MiB.
-const MEMORY_MIB: u64 = 64;
+const MEMORY_MIB: f64 = 64.0;
 const FILES: usize = 1664;
 const FILE_BYTES: usize = 128 << 10;
 
@@ -106,14 +108,14 @@ async fn an_archive_of_200_mb_is_read_in_constant_memory_and_a_bomb_is_refused()
     );
 
     let peak = peak(&system, "process_github_urls");
-    eprintln!("process_github_urls needed {peak} MiB for {sent} MiB");
+    eprintln!("process_github_urls needed {peak:.0} MiB for {sent} MiB");
     assert!(peak < MEMORY_MIB, "{peak} MiB");
     system.local.stop().await;
 }
 
 /// What a function needed at its highest.
-fn peak(system: &System, function: &str) -> u64 {
-    peak_memory_mib(system.local.process_id(function).unwrap())
+fn peak(system: &System, function: &str) -> f64 {
+    peak_mib(system.local.process_id(function).unwrap()).unwrap()
 }
 
 const PARAGRAPH: &str = "<p>One of very many paragraphs, with <a href=/there>a link</a>.</p>\n";
@@ -153,7 +155,7 @@ async fn pages_of_50_mb_are_read_in_constant_memory_and_larger_ones_and_bombs_ar
         assert!(failure["detail"].to_string().contains(words), "{answer}");
     }
     let peak = peak(&system, tool);
-    eprintln!("{tool} needed {peak} MiB");
+    eprintln!("{tool} needed {peak:.0} MiB");
     assert!(peak < MEMORY_MIB, "{peak} MiB");
     let file = research_file(&system, article).await;
     let link = format!("with [a link]({}).", site.page_url("/there"));

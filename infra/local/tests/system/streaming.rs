@@ -1,7 +1,5 @@
 //! Compiling more than fits: memory must not grow with the sources.
 
-use std::fs;
-
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
@@ -9,6 +7,7 @@ use nova_blobs::{Blobs, Settings, Upload};
 use nova_local::local::BUCKET;
 use nova_runtime::{http_client::HttpClient, tokens::TokenSource};
 use nova_store::{NewSource, Origin, Purpose, SourceKind, Store, UserId};
+use nova_testkit::usage::peak_mib;
 use uuid::Uuid;
 
 use crate::system::System;
@@ -18,7 +17,7 @@ const MIB: usize = 1024 * 1024;
 const SOURCES: usize = 2;
 const SOURCE_MIB: usize = 52;
 /// What the process may have needed at its highest, in MiB: far below what passed through it.
-const MEMORY_MIB: u64 = 64;
+const MEMORY_MIB: f64 = 64.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_research_file_larger_than_memory_allows_is_compiled_and_downloaded() {
@@ -49,9 +48,9 @@ async fn a_research_file_larger_than_memory_allows_is_compiled_and_downloaded() 
     assert!(file.body.ends_with(b"</details>\n"), "the file is cut");
 
     for function in ["create_research_file", "download_research"] {
-        let peak = peak_memory_mib(system.local.process_id(function).unwrap());
+        let peak = peak_mib(system.local.process_id(function).unwrap()).unwrap();
         eprintln!(
-            "{function} needed {peak} MiB for {} MiB",
+            "{function} needed {peak:.0} MiB for {} MiB",
             bytes / MIB as u64
         );
         assert!(peak < MEMORY_MIB, "{function} needed {peak} MiB");
@@ -79,15 +78,4 @@ async fn add_source(blobs: &Blobs, store: &Store, article: Uuid, number: usize) 
     };
     tenant.upsert_source(article, &source).await.unwrap();
     tenant.commit().await.unwrap();
-}
-
-/// The most that a process ever had resident.
-pub(crate) fn peak_memory_mib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    let kib: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
-    kib / 1024
 }

@@ -8,7 +8,6 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
-mod process;
 mod programs;
 mod wire;
 
@@ -22,14 +21,14 @@ use cloudsql_connector::{Connector, PgBridge, tokens};
 use nova_testkit::{
     cloudsql::{Backend, CloudSql, Instance, Options},
     postgres::{Database, Postgres},
+    usage::Usage,
 };
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgPool, postgres::PgConnectOptions};
 use tokio::net::UnixStream;
 
 use crate::{
-    process::{openssl_key, run},
-    programs::{Costs, Program},
+    programs::{Costs, Program, openssl_key},
     wire::{ask, log_in},
 };
 
@@ -136,8 +135,8 @@ impl World {
         for round in 0..ROUNDS {
             for (program, costs) in &mut costs {
                 if round < program.rounds() {
-                    let first = run(&mut program.command(self, 1)?).await?;
-                    let further = run(&mut program.command(self, 1 + FURTHER)?).await?;
+                    let first = Usage::of(&mut program.command(self, 1)?).await?;
+                    let further = Usage::of(&mut program.command(self, 1 + FURTHER)?).await?;
                     costs.add(&first, &further);
                 }
             }

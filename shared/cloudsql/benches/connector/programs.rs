@@ -6,12 +6,12 @@
 use std::{path::PathBuf, process::Stdio};
 
 use anyhow::{Result, ensure};
+use nova_testkit::usage::Usage;
 use serde_json::Value;
 use tokio::process::Command;
 
 use crate::{
-    FURTHER, INSTANCE, PRINCIPAL, ROUNDS, USER, World, figure, mean, milliseconds, process::Usage,
-    target,
+    FURTHER, INSTANCE, PRINCIPAL, ROUNDS, USER, World, figure, mean, milliseconds, target,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -172,4 +172,15 @@ impl Costs {
             ),
         ]
     }
+}
+
+/// Processor time in milliseconds of making a key of the same size by another program, if it is there.
+pub(crate) async fn openssl_key() -> Option<f64> {
+    let mut openssl = Command::new("openssl");
+    openssl
+        .args(["genrsa", "2048"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let used = Usage::of(&mut openssl).await.ok();
+    used.map(|used| milliseconds(used.cpu))
 }
