@@ -15,6 +15,7 @@ use nova_testkit::providers::{
     gitlab::{self, Gitlab, Repository},
 };
 use nova_web::CodeSite;
+use serde_json::json;
 
 fn widgets() -> Repository {
     Repository::new([
@@ -280,4 +281,48 @@ async fn what_a_host_cannot_do_now_is_tried_again_when_it_says() {
     ));
     assert!(at.faults_are_used_up());
     read(&host, url).await;
+}
+
+/// It would become a part of the next address.
+#[tokio::test]
+async fn what_is_no_commit_is_believed_of_no_host() {
+    const NONE: &str = "../../elsewhere";
+    let (github, gitlab) = (Github::start().await, Gitlab::start().await);
+    let (github, gitlab) = (github.unwrap(), gitlab.unwrap());
+    let bitbucket = Bitbucket::start().await.unwrap();
+    github.put("acme/widgets", widgets());
+    gitlab.put("acme/widgets", widgets());
+    bitbucket.put("acme/widgets", widgets());
+    let found = json!({"values": [{"name": "main", "target": {"hash": NONE}}]});
+    for (site, at, asked, answer) in [
+        (
+            CodeSite::Github,
+            &*github,
+            "/commits/",
+            Answer::new(200, "application/vnd.github.sha", NONE),
+        ),
+        (
+            CodeSite::Gitlab,
+            &*gitlab,
+            "/commits/",
+            Answer::json(200, &json!({"id": NONE})),
+        ),
+        (
+            CodeSite::Bitbucket,
+            &*bitbucket,
+            "/refs",
+            Answer::json(200, &found),
+        ),
+    ] {
+        let host = client(site, at, None);
+        at.inject(Fault::new(Effect::Answer(answer)).on(asked));
+        let error = failure(&host, "https://code.acme.example/acme/widgets").await;
+        let error = error.to_string();
+        assert!(error.contains("no hash of a commit"), "{site:?}: {error}");
+        let received = at.received();
+        let asked_for_it = received
+            .iter()
+            .any(|it| it.uri.to_string().contains("elsewhere"));
+        assert!(!asked_for_it, "{site:?}: {received:?}");
+    }
 }
