@@ -4,6 +4,18 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+/// Tries of a piece within one claim.
+const TRIES: u32 = 4;
+/// None is begun later than this: a provider that lets everybody wait is not waited for four times.
+const TRYING: Duration = Duration::from_mins(2);
+/// The longest that a provider may ask to be left alone before the piece is given up.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
+
+/// Whether a piece is tried once more after so many tries, which took so long, and this pause.
+pub(super) fn is_tried_again(tries: u32, took: Duration, wait: Duration) -> bool {
+    tries < TRIES && took < TRYING && wait <= LONGEST_WAIT
+}
+
 /// The pause before the next try, `tries` having failed: doubled each time up to `longest`, of
 /// which a random half is waited, so that those who failed together do not come back together.
 pub fn pause(tries: u32, first: Duration, longest: Duration) -> Duration {
@@ -19,6 +31,23 @@ pub fn pause(tries: u32, first: Duration, longest: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_provider_is_asked_four_times_and_not_for_ever() {
+        let seconds = Duration::from_secs;
+        for (tries, took, wait, again) in [
+            (1, 0, 1, true),
+            (3, 100, 20, true),
+            (4, 10, 1, false),
+            (1, 0, 120, true),
+            (1, 0, 121, false),
+            // It was silent until the call's own deadline.
+            (1, 240, 1, false),
+        ] {
+            let is_tried = is_tried_again(tries, seconds(took), seconds(wait));
+            assert_eq!(is_tried, again, "{tries} tries in {took} s, {wait} s");
+        }
+    }
 
     #[test]
     fn pauses_grow_to_their_limit_and_are_never_less_than_half() {

@@ -24,7 +24,11 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Failure, Follow, LongTool, Work, backoff::pause, call::ring_for, ledger::Ledger, note::Note,
+    Failure, Follow, LongTool, Work,
+    backoff::{is_tried_again, pause},
+    call::ring_for,
+    ledger::Ledger,
+    note::Note,
     share,
 };
 use crate::{app::App, bell::Ring, problem::Problem, receipts::Receipts};
@@ -43,12 +47,9 @@ const CLAIM_GRACE: Duration = Duration::from_mins(4);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long the end of a job waits for the database.
 const END_PATIENCE: Duration = Duration::from_secs(20);
-/// Claims of a job before it is given up.
+/// Claims in a row that settle nothing before a job is given up. One that settles a piece begins a new
+/// row: a long job may be interrupted by any number of releases.
 const ATTEMPTS: i64 = 5;
-/// Tries of a piece within one claim.
-const TRIES: u32 = 4;
-/// The longest that a provider may ask to be left alone before the piece is given up.
-const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// What became of a call for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,7 @@ pub(super) async fn run<T: LongTool>(
         follow,
         cancelled: AtomicBool::new(job.cancel_requested),
         resting: AtomicBool::new(false),
+        is_further: AtomicBool::new(false),
         ledger: Ledger::default(),
     };
     let (note, notes) = Note::new();
@@ -126,6 +128,8 @@ struct Worker<'a, T> {
     cancelled: AtomicBool,
     /// No further piece is begun by this worker.
     resting: AtomicBool,
+    /// A piece was settled by this worker.
+    is_further: AtomicBool,
     /// Receipts that are not written down yet.
     ledger: Ledger,
 }
@@ -182,6 +186,15 @@ impl<T: LongTool> Worker<'_, T> {
         self.cancelled.load(Ordering::Relaxed) || self.resting.load(Ordering::Relaxed)
     }
 
+    /// Claims in a row, this one included, that settled nothing.
+    fn in_vain(&self) -> i64 {
+        if self.is_further.load(Ordering::Relaxed) {
+            0
+        } else {
+            self.job.attempts
+        }
+    }
+
     /// What whoever follows in this process says.
     async fn may_go_on(&self) -> bool {
         let Some(follow) = self.follow else {
@@ -194,7 +207,7 @@ impl<T: LongTool> Worker<'_, T> {
 
     async fn work(&self, note: Note) -> Result<Box<RawValue>, Stop> {
         if self.job.attempts > ATTEMPTS {
-            let tried = format!("worker died {ATTEMPTS} times");
+            let tried = format!("worker died {ATTEMPTS} times in a row and got no further");
             return Err(Problem::internal(tried).into());
         }
         let (arguments, share) = share::read(&self.job.arguments);
@@ -305,7 +318,7 @@ impl<T: LongTool> Worker<'_, T> {
         key: &str,
         receipts: &Receipts,
     ) -> Result<Result<T::Paid, String>, Stop> {
-        let mut tries = 0;
+        let (begun, mut tries) = (Instant::now(), 0);
         loop {
             let fetch = AssertUnwindSafe(self.tool.fetch(work, key, receipts)).catch_unwind();
             let failure = match fetch.await {
@@ -327,7 +340,7 @@ impl<T: LongTool> Worker<'_, T> {
                         pause(tries - 1, Duration::from_secs(1), Duration::from_secs(30))
                     });
                     let cancelled = self.cancelled.load(Ordering::Relaxed);
-                    if tries >= TRIES || wait > LONGEST_WAIT || cancelled {
+                    if cancelled || !is_tried_again(tries, begun.elapsed(), wait) {
                         return Ok(Err(format!("{reason} (tried {tries} times)")));
                     }
                     sleep(wait).await;
@@ -359,7 +372,9 @@ impl<T: LongTool> Worker<'_, T> {
                 tenant.settle_item(id, fence, &piece.key, settled).await?
             }
             Err(reason) => {
-                let settled = Settled::Failed(reason);
+                // Who gave it up repeats what others said, and no database takes this.
+                let reason = reason.replace('\0', "");
+                let settled = Settled::Failed(&reason);
                 tenant.settle_item(id, fence, &piece.key, settled).await?
             }
         };
@@ -367,6 +382,7 @@ impl<T: LongTool> Worker<'_, T> {
             self.keep_calls(&mut tenant, piece.position, receipts)
                 .await?;
             tenant.commit().await?;
+            self.is_further.store(true, Ordering::Relaxed);
         }
         Ok(settlement)
     }
@@ -414,11 +430,9 @@ impl<T: LongTool> Worker<'_, T> {
             Err(Stop::Lost) => false,
             Err(Stop::Cancelled) => tenant.end_job(id, fence, Ended::Cancelled).await?,
             Err(Stop::Rest) => return self.put_off(tenant, Duration::ZERO, false).await,
-            Err(Stop::Problem(problem))
-                if problem.is_our_fault() && self.job.attempts < ATTEMPTS =>
-            {
+            Err(Stop::Problem(problem)) if problem.is_our_fault() && self.in_vain() < ATTEMPTS => {
                 tracing::warn!(job_id = %id, tool = T::NAME, ?problem, "a job is put off");
-                let tries = u32::try_from(self.job.attempts - 1).unwrap_or_default();
+                let tries = u32::try_from(self.in_vain() - 1).unwrap_or_default();
                 let wait = pause(tries, Duration::from_secs(5), Duration::from_mins(5));
                 return self.put_off(tenant, wait, true).await;
             }

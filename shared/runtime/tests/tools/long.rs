@@ -1,5 +1,7 @@
 //! Long tools: what is paid for is kept at once, done once, and never lost.
 
+mod interrupted;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -80,7 +82,7 @@ impl Provider {
                     after: Some(Duration::from_millis(10)),
                 });
             }
-            "gone" => return Err(Failure::Never("HTTP 404".to_owned())),
+            "gone" => return Err(Failure::Never("HTTP\0 404".to_owned())),
             "slow" => sleep(Duration::from_millis(300)).await,
             "defect" => panic!("on purpose"),
             "no-key" => {

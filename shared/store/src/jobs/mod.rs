@@ -132,7 +132,8 @@ pub struct ClaimedJob {
     pub arguments: Box<RawValue>,
     /// The number of this claim, for every write.
     pub fence: i64,
-    /// Claims so far, this one included, without those that ended in good order.
+    /// Claims in a row that settled no piece, this one included; those that ended in good order do not
+    /// count.
     pub attempts: i64,
     /// The user wants it to stop.
     pub cancel_requested: bool,

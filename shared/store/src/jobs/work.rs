@@ -165,7 +165,8 @@ impl Tenant {
             let (user, connection) = self.parts();
             let done = sqlx::query!(
                 "-- jobs: settle an item
-                 UPDATE job_items SET state = $4::text::job_item_state, result = $5, error = $6, settled_at = now()
+                 UPDATE job_items
+                    SET state = $4::text::job_item_state, result = $5, error = $6, settled_at = now(), settled_by = $7
                   WHERE job_id = $1 AND user_id = $2 AND item_key = $3 AND state = 'pending'",
                 id,
                 user,
@@ -173,6 +174,7 @@ impl Tenant {
                 state.as_str(),
                 result as _,
                 error,
+                fence,
             )
             .execute(connection)
             .await?;
@@ -261,7 +263,7 @@ impl Tenant {
     }
 
     /// Puts a job back into the queue, to be claimed after a pause. A worker that stops in good
-    /// order (`counts` false) is not an attempt. Answers false when the claim is not this
+    /// order (`counts` false) has not tried in vain. Answers false when the claim is not this
     /// worker's any more.
     pub fn requeue_job(
         &mut self,

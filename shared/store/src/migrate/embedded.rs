@@ -43,6 +43,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0015_front_role"),
     migration!("0016_upload_grants"),
     migration!("0017_progress"),
+    migration!("0018_claims_in_vain"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.

@@ -218,7 +218,7 @@ async fn after_a_crash_only_what_was_not_settled_is_left_to_do() {
     assert!(setup.claim().await.is_none(), "its worker lives");
     setup.worker_dies().await;
     let second = setup.claim().await.unwrap();
-    assert_eq!((second.fence, second.attempts), (2, 2));
+    assert_eq!((second.fence, second.attempts), (2, 1));
     assert_eq!(second.arguments.get(), r#"{"n": 1}"#);
     let items = setup.plan(2).await.unwrap();
     let states: Vec<_> = items
@@ -238,6 +238,24 @@ async fn after_a_crash_only_what_was_not_settled_is_left_to_do() {
     assert_eq!(setup.settle(2, "a").await, Settlement::Kept);
     let state = setup.state().await;
     assert_eq!((state.settled, state.total), (2, 3));
+}
+
+#[tokio::test]
+async fn claims_that_settle_nothing_are_counted_and_one_that_gets_further_begins_anew() {
+    let setup = Setup::new().await;
+    let mut counted = Vec::new();
+    // By the claims with these numbers pieces are settled, or none.
+    for settles in [None, None, Some("a"), None, Some("b"), Some("c")] {
+        setup.worker_dies().await;
+        let claim = setup.claim().await.unwrap();
+        if let Some(key) = settles {
+            assert_eq!(setup.settle(claim.fence, key).await, Settlement::Kept);
+            let again = setup.settle(claim.fence, key).await;
+            assert_eq!(again, Settlement::Before, "which is no progress");
+        }
+        counted.push(claim.attempts);
+    }
+    assert_eq!(counted, [2, 3, 4, 1, 2, 1]);
 }
 
 #[tokio::test]
