@@ -12,6 +12,7 @@ use nova_runtime::{
     fetch::{Initiative, Validators},
     jobs::{Failure, Work},
     receipts::Receipts,
+    sha256,
 };
 use nova_store::{CommittedBlob, JobItem, KnownSource, NewSource, Origin, Purpose, Tenant, UserId};
 use serde_json::{Value, json};
@@ -88,7 +89,7 @@ pub(crate) async fn read<L: PageList>(
             let Cleaned { markdown, cleaning } = cleaner.clean(markdown, receipts).await;
             let as_read = as_read.filter(|_| !matches!(cleaning, Cleaning::Failed(_)));
             let markdown = text::clean(&markdown);
-            if known_sha256 == Some(text::sha256(&markdown)) {
+            if known_sha256 == Some(sha256(&markdown)) {
                 return Ok(Outcome::Unchanged);
             }
             let written = blobs.write_paid(&work.user, Purpose::Scraped, markdown);

@@ -1,7 +1,7 @@
 //! Text as rows and files can hold it.
 
 use bytes::Bytes;
-use ring::digest::{SHA256, digest};
+use nova_runtime::sha256;
 use time::{Date, macros::format_description};
 
 /// Titles and the like are cut here.
@@ -25,13 +25,7 @@ pub(crate) fn without_nul(piece: Bytes) -> Bytes {
     }
 }
 
-pub(crate) fn sha256(text: &str) -> [u8; 32] {
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    sha256
-}
-
-/// The same as a word that a row can hold.
+/// A text's SHA-256 as a word that a row can hold.
 pub(crate) fn fingerprint(text: &str) -> String {
     let bytes = sha256(text).into_iter();
     bytes.fold(String::from("sha256:"), |all, byte| {

@@ -10,10 +10,10 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderName, Uri, header, request::Parts};
 use nova_store::UploadGrant;
-use ring::{digest, rand::SecureRandom as _};
+use ring::rand::SecureRandom as _;
 use url::form_urlencoded;
 
-use crate::{app::App, problem::Problem};
+use crate::{app::App, problem::Problem, sha256};
 
 /// The header in which a grant's token comes.
 pub const GRANT_HEADER: HeaderName = HeaderName::from_static("x-nova-upload-grant");
@@ -38,9 +38,9 @@ impl GrantToken {
         Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
     }
 
-    /// What the database keeps of it.
+    /// What the database keeps of it. The token is random, so nothing has to make guessing slow.
     pub fn hash(&self) -> [u8; 32] {
-        hash(&self.0)
+        sha256(&self.0)
     }
 
     /// The token itself, for the one who asked for it.
@@ -53,13 +53,6 @@ impl fmt::Debug for GrantToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("GrantToken(…)")
     }
-}
-
-/// SHA-256: the token is random, so nothing has to make guessing slow.
-fn hash(token: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-    hash
 }
 
 /// The grant that a request came with and that fits it; `None` when it came with none.
@@ -75,7 +68,7 @@ pub(crate) async fn admit(app: &App, parts: &Parts) -> Result<Option<UploadGrant
     }
     let token = token.to_str().unwrap_or_default();
     app.require_schema().await?;
-    let found = app.store().find_upload_grant(hash(token)).await?;
+    let found = app.store().find_upload_grant(sha256(token)).await?;
     let grant = found.ok_or_else(|| Problem::unauthorized(NO_GRANT))?;
     fits(&grant, parts)?;
     Ok(Some(grant))

@@ -53,6 +53,7 @@ mod probes;
 mod problem;
 mod routes;
 mod session;
+mod sha256;
 mod tool;
 mod trace;
 
@@ -72,5 +73,6 @@ pub use self::{
     problem::{Problem, bytes_in_words},
     routes::{Access, Route, Routes, matches},
     session::Session,
+    sha256::sha256,
     tool::{NoArguments, Tool, ToolCall, rfc3339},
 };

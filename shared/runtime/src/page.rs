@@ -19,9 +19,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use ring::digest::{SHA256, digest};
 
 pub use html::Html;
+
+use crate::sha256;
 
 /// The name of the form field that carries the CSRF token.
 pub const CSRF_FIELD: &str = "csrf_token";
@@ -197,10 +198,7 @@ fn policy(styles: &[String], scripts: &[String]) -> HeaderValue {
 
 /// The name by which the policy knows an inline text, such as `'sha256-47DEQp…'`.
 fn hash_source(text: &str) -> String {
-    format!(
-        "'sha256-{}'",
-        STANDARD.encode(digest(&SHA256, text.as_bytes()))
-    )
+    format!("'sha256-{}'", STANDARD.encode(sha256(text)))
 }
 
 #[cfg(test)]

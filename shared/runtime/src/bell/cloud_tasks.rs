@@ -8,7 +8,6 @@ use std::{fmt::Write as _, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, StatusCode, header};
-use ring::digest::{SHA256, digest};
 use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     config::TasksConfig,
     http_client::{HttpClient, HttpError, Limits},
+    sha256,
     tokens::{TokenError, TokenSource},
     tool::rfc3339,
 };
@@ -162,7 +162,7 @@ impl Bell {
 
 fn name(ring: &Ring<'_>) -> String {
     let mut name = String::from("job-");
-    for byte in digest(&SHA256, ring.job.as_bytes()).as_ref().iter().take(4) {
+    for byte in sha256(ring.job.as_bytes()).iter().take(4) {
         // Writing to a String cannot fail.
         write!(name, "{byte:02x}").ok();
     }

@@ -6,10 +6,9 @@ use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use ring::digest::{SHA256, digest};
-
 use super::Identity;
 use super::claims::accepted_until;
+use crate::sha256;
 
 /// Entries of one half; the cache holds at most twice as many.
 const HALF: usize = 512;
@@ -21,9 +20,7 @@ pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     pub(super) fn of(token: &str) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-        Self(bytes)
+        Self(sha256(token))
     }
 }
 
