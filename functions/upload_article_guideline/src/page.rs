@@ -10,6 +10,7 @@
 
 use nova_runtime::bytes_in_words;
 use nova_runtime::page::{Html, Page};
+use url::form_urlencoded;
 
 const TEMPLATE: &str = include_str!("../assets/page.html");
 const STYLE: &str = include_str!("../assets/page.css");
@@ -92,11 +93,15 @@ impl UploadPage<'_> {
             },
             |it| *it,
         );
+        let back = form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", self.action)
+            .finish();
         let body = Html::fill(
             TEMPLATE,
             &[
                 ("csrf", Html::csrf_field(self.csrf_token)),
                 ("action", Html::text(self.action)),
+                ("sign_in", Html::text(format!("/sign_in?{back}"))),
                 ("max_size", Html::text(self.max_size)),
                 (
                     "max_size_words",
@@ -179,6 +184,15 @@ mod tests {
         assert_eq!(states(&uploaded), [false, false, true]);
         assert!(uploaded.contains("https://nova.example.org/tools/extract_guidelines_urls"));
         assert!(uploaded.contains("/download_research?article_guideline_id=0190-7\""));
+    }
+
+    #[test]
+    fn whoever_signs_in_again_comes_back_to_what_the_page_was_opened_for() {
+        let action = "/upload_article_guideline?grant=0190-7&x=<";
+        let page = text(UploadPage { action, ..PAGE }.form());
+        let link =
+            "href=\"/sign_in?return_to=%2Fupload_article_guideline%3Fgrant%3D0190-7%26x%3D%3C\"";
+        assert!(page.contains(link), "{page}");
     }
 
     #[test]
