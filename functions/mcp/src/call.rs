@@ -103,7 +103,7 @@ impl Step<'_> {
         let patience = if follows_tasks {
             TASK_WAIT
         } else {
-            self.patience()
+            self.patience()?
         };
         let deadline = Instant::now() + patience;
         let mut told = -1.0;
@@ -121,11 +121,16 @@ impl Step<'_> {
                     &Value::Object(self.arguments.clone()),
                 )
             };
-            let (status, answer) = self.nova.ask(self.caller, ask).await?;
+            let (status, answer) = tokio::select! {
+                answered = self.nova.ask(self.caller, ask) => answered?,
+                // Nobody is there any more to be told anything; the job goes on.
+                () = self.context.ct.cancelled() => return Ok(Stage::Told(StatusCode::ACCEPTED, Value::Null)),
+            };
             if status != StatusCode::ACCEPTED {
                 return Ok(Stage::Told(status, answer));
             }
-            if follows_tasks && let Some(task) = tasks::begun(&answer) {
+            if follows_tasks {
+                let task = tasks::begun(self.nova, self.caller, &answer).await?;
                 return Ok(Stage::Task(task));
             }
             let done = answer["done"].as_f64().unwrap_or_default();
@@ -141,19 +146,24 @@ impl Step<'_> {
                     return Ok(Stage::Told(status, answer));
                 }
             }
-            if Instant::now() >= deadline || self.context.ct.is_cancelled() {
+            if Instant::now() >= deadline {
                 return Ok(Stage::Told(status, answer));
             }
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn patience(&self) -> Result<Duration, Problem> {
         let parts = self.context.extensions.get::<http::request::Parts>();
-        let header = parts.and_then(|parts| parts.headers.get("x-nova-max-wait")?.to_str().ok());
-        let seconds = header.and_then(|seconds| seconds.parse().ok());
-        seconds.map_or(WAIT, |seconds| {
-            Duration::from_secs(seconds).min(LONGEST_WAIT)
-        })
+        let Some(header) = parts.and_then(|parts| parts.headers.get("x-nova-max-wait")) else {
+            return Ok(WAIT);
+        };
+        let seconds = header
+            .to_str()
+            .ok()
+            .and_then(|seconds| seconds.parse().ok());
+        let seconds =
+            seconds.ok_or_else(|| Problem::bad_field("X-Nova-Max-Wait", "a number of seconds"))?;
+        Ok(Duration::from_secs(seconds).min(LONGEST_WAIT))
     }
 }
 

@@ -5,7 +5,8 @@
 //! that is answered in this process ([`nova`]); so who may do what, what it costs and what goes
 //! wrong is decided in one place for programs and agents. This crate knows the protocol:
 //! [`stack`] its HTTP, [`server`] its methods, [`catalogue`] the tools as agents read of them,
-//! [`call`] one call of a tool, [`upload_page`] a call that waits for a person, [`tasks`] and [`resources`] what a client may look at later.
+//! [`call`] one call of a tool, [`upload_page`] a call that waits for a person, [`tasks`] and
+//! [`resources`] what a client may look at later, [`unread`] what cannot be understood.
 
 mod call;
 mod caller;
@@ -17,12 +18,12 @@ mod resources;
 mod server;
 pub mod stack;
 mod tasks;
+mod unread;
 mod upload_page;
 
 use std::sync::Arc;
 
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use nova_runtime::{Access, App, Call, ConfigError, Function, Problem, Response, Routes, Scope};
 use serde::Deserialize;
 
@@ -68,7 +69,12 @@ async fn answer(mut call: Call, stack: Stack<Server>) -> Result<Response, Proble
     // protocol has its say. What is no message at all is left to that.
     let message: Envelope = serde_json::from_slice(&body).unwrap_or_default();
     let tool = message.params.and_then(|params| params.name);
-    if message.method == "tools/call" && tool.is_some_and(|name| catalogue::needs_run(&name)) {
+    let does_something = match message.method.as_str() {
+        "tools/call" => tool.is_some_and(|name| catalogue::needs_run(&name)),
+        "tasks/cancel" => true,
+        _ => false,
+    };
+    if does_something {
         call.require(&[Scope::ResearchRead, Scope::ResearchRun])?;
     }
     let caller = Caller {
@@ -77,8 +83,6 @@ async fn answer(mut call: Call, stack: Stack<Server>) -> Result<Response, Proble
     };
     let mut parts = call.into_parts();
     parts.extensions.insert(caller);
-    let response = stack
-        .answer(Request::from_parts(parts, Full::new(body)))
-        .await;
+    let response = stack.answer(parts, body).await;
     Ok(response.map(|body| body.map_err(|never| match never {}).boxed_unsync()))
 }

@@ -18,6 +18,7 @@ const FUNCTIONS: &[Function] = &[
     create_research_file::FUNCTION,
     extract_guidelines_urls::FUNCTION,
     generate_next_queries::FUNCTION,
+    jobs::FUNCTION,
     process_github_urls::FUNCTION,
     request_upload::FUNCTION,
     run_perplexity_research::FUNCTION,

@@ -76,9 +76,7 @@ pub(crate) async fn list(
     cursor: Option<&str>,
 ) -> Result<ListResourcesResult, ErrorData> {
     let before = cursor.map(str::parse).transpose();
-    let before = before.map_err(|_not_ours| {
-        ErrorData::invalid_params("The cursor is not one of this list.", None)
-    })?;
+    let before = before.map_err(|_not_ours| no_cursor())?;
     let page = async {
         let mut tenant = nova.app.tenant(&caller.identity.user).await?;
         Ok::<_, Problem>(tenant.articles(before, PAGE).await?)
@@ -104,6 +102,10 @@ pub(crate) async fn list(
         .with_cache_scope(CacheScope::Private);
     result.next_cursor = page.next.map(|cursor| cursor.to_string());
     Ok(result)
+}
+
+pub(crate) fn no_cursor() -> ErrorData {
+    ErrorData::invalid_params("The cursor is not one of this list.", None)
 }
 
 fn fixed() -> Vec<Resource> {

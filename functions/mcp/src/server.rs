@@ -6,16 +6,16 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
-        CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams,
-        GetPromptResponse, GetPromptResult, GetTaskParams, GetTaskResult, Implementation,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-        Reference, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+        CompleteRequestParams, CompleteResult, CompletionInfo, CustomRequest, CustomResult,
+        GetPromptRequestParams, GetPromptResponse, GetPromptResult, GetTaskParams, GetTaskResult,
+        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+        ReadResourceResponse, Reference, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
     },
     service::RequestContext,
 };
 
-use crate::{call, caller::Caller, catalogue, nova::Nova, prompt, resources, tasks};
+use crate::{call, caller::Caller, catalogue, nova::Nova, prompt, resources, tasks, unread};
 
 /// The versions of the protocol that are spoken, old to new.
 const VERSIONS: &[ProtocolVersion] = &[
@@ -40,6 +40,14 @@ impl Server {
 }
 
 type Context = RequestContext<RoleServer>;
+
+/// What is listed on one page has no cursor.
+fn one_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor) {
+        Some(_) => Err(resources::no_cursor()),
+        None => Ok(()),
+    }
+}
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
@@ -67,9 +75,10 @@ impl ServerHandler for Server {
 
     async fn list_tools(
         &self,
-        _: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListToolsResult, ErrorData> {
+        one_page(request)?;
         let tools = catalogue::TOOLS_IN_ORDER.iter();
         let tools = tools.filter(|tool| self.nova.offers(&tool.name)).cloned();
         Ok(ListToolsResult::with_all_items(tools.collect())
@@ -103,9 +112,10 @@ impl ServerHandler for Server {
 
     async fn list_resource_templates(
         &self,
-        _: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        one_page(request)?;
         Ok(resources::templates())
     }
 
@@ -121,9 +131,10 @@ impl ServerHandler for Server {
 
     async fn list_prompts(
         &self,
-        _: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
+        one_page(request)?;
         Ok(ListPromptsResult::with_all_items(vec![prompt::prompt()])
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Public))
@@ -149,7 +160,9 @@ impl ServerHandler for Server {
     ) -> Result<CompleteResult, ErrorData> {
         let caller = Caller::of(&context)?;
         let info = match request.r#ref {
-            Reference::Resource(_) if request.argument.name == "id" => {
+            Reference::Resource(place)
+                if place.uri.starts_with("article://{id}") && request.argument.name == "id" =>
+            {
                 resources::complete(&self.nova, &caller, &request.argument.value).await?
             }
             _ => CompletionInfo::default(),
@@ -184,5 +197,13 @@ impl ServerHandler for Server {
     ) -> Result<(), ErrorData> {
         let caller = Caller::of(&context)?;
         tasks::cancel(&self.nova, &caller, &request.task_id).await
+    }
+    /// What the library cannot read as any method that it knows.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: Context,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(unread::request(request))
     }
 }

@@ -1,5 +1,6 @@
 //! Jobs as tasks of the protocol: the row is the task, and any instance tells it.
 
+use http::StatusCode;
 use nova_runtime::{Problem, rfc3339};
 use nova_store::{Job, JobState};
 use rmcp::{
@@ -9,10 +10,13 @@ use rmcp::{
     },
 };
 use serde_json::Value;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{call, caller::Caller, nova::Nova};
+use crate::{
+    call,
+    caller::Caller,
+    nova::{Ask, Nova},
+};
 
 /// A job that ended is told for as long as its row is kept.
 const TTL_MS: u64 = 24 * 60 * 60 * 1000;
@@ -20,13 +24,20 @@ const TTL_MS: u64 = 24 * 60 * 60 * 1000;
 const POLL_MS: u64 = 2000;
 
 /// A job that goes on, as the task that it is.
-pub(crate) fn begun(answer: &Value) -> Option<CreateTaskResult> {
-    let id = answer["job_id"].as_str()?;
-    let now = rfc3339(OffsetDateTime::now_utc());
-    let task = Task::new(id, TaskStatus::Working, now.clone(), now)
-        .with_ttl_ms(TTL_MS)
-        .with_poll_interval_ms(POLL_MS);
-    Some(CreateTaskResult::new(task))
+pub(crate) async fn begun(
+    nova: &Nova,
+    caller: &Caller,
+    answer: &Value,
+) -> Result<CreateTaskResult, Problem> {
+    let id = answer["job_id"].as_str().unwrap_or_default();
+    let id = Uuid::try_parse(id).map_err(Problem::internal)?;
+    let job = nova
+        .app
+        .tenant(&caller.identity.user)
+        .await?
+        .job(id)
+        .await?;
+    Ok(CreateTaskResult::new(task(&job)))
 }
 
 /// How far a task has come.
@@ -41,14 +52,11 @@ pub(crate) async fn get(
 
 /// Stops a task; what is done is kept.
 pub(crate) async fn cancel(nova: &Nova, caller: &Caller, id: &str) -> Result<(), ErrorData> {
-    let id = parse(id)?;
-    let cancelled = async {
-        let mut tenant = nova.app.tenant(&caller.identity.user).await?;
-        tenant.cancel_job(id).await?;
-        tenant.commit().await?;
-        Ok::<_, Problem>(())
-    };
-    cancelled.await.map_err(|problem| error(&problem))
+    let stop = Ask::delete(format!("/jobs/{}", parse(id)?));
+    match nova.ask(caller, stop).await {
+        Ok(_stopped) => Ok(()),
+        Err(problem) => Err(error(&problem)),
+    }
 }
 
 /// That a task exists and is the caller's.
@@ -76,10 +84,13 @@ fn error(problem: &Problem) -> ErrorData {
         tracing::error!(cause, "a task cannot be told: {}", problem.detail());
         return ErrorData::internal_error(problem.detail().to_owned(), None);
     }
-    not_found()
+    match problem.status() {
+        StatusCode::NOT_FOUND => not_found(),
+        _ => ErrorData::invalid_request(problem.detail().to_owned(), None),
+    }
 }
 
-fn told(job: &Job) -> DetailedTask {
+fn task(job: &Job) -> Task {
     let (created, updated) = (job.created_at, job.finished_at.unwrap_or(job.created_at));
     let mut task = Task::new(
         job.id.to_string(),
@@ -94,6 +105,10 @@ fn told(job: &Job) -> DetailedTask {
         (None, 0) => None,
         (None, total) => Some(format!("{} of {total} done", job.settled)),
     };
+    task
+}
+
+fn told(job: &Job) -> DetailedTask {
     let payload = match job.state {
         JobState::Queued | JobState::Running => TaskPayload::Working,
         JobState::Cancelled => TaskPayload::Cancelled,
@@ -107,7 +122,7 @@ fn told(job: &Job) -> DetailedTask {
             result: failure(job.error.as_deref().map(serde_json::value::RawValue::get)),
         },
     };
-    DetailedTask::new(task, payload)
+    DetailedTask::new(task(job), payload)
 }
 
 /// The result of the call that the task stands for.

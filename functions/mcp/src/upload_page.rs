@@ -57,7 +57,7 @@ pub(crate) async fn ask(
         );
         return Ok(call::refused(&problem, caller).into());
     }
-    match has_come(nova, caller, article).await {
+    match has_come(nova, caller, article, context).await {
         Ok(Some(true)) => Ok(uploaded(nova, caller, article).await.into()),
         Ok(Some(false)) => Ok(told(nova, article).into()),
         Ok(None) => Err(foreign()),
@@ -110,7 +110,12 @@ fn address(nova: &Nova, article: Uuid) -> String {
 }
 
 /// Waits as long as a client does; `None` when the caller has no such grant.
-async fn has_come(nova: &Nova, caller: &Caller, article: Uuid) -> Result<Option<bool>, Problem> {
+async fn has_come(
+    nova: &Nova,
+    caller: &Caller,
+    article: Uuid,
+    context: &RequestContext<RoleServer>,
+) -> Result<Option<bool>, Problem> {
     let deadline = Instant::now() + call::WAIT;
     loop {
         // No transaction is held while a person looks for a file.
@@ -119,7 +124,9 @@ async fn has_come(nova: &Nova, caller: &Caller, article: Uuid) -> Result<Option<
         drop(tenant);
         match came {
             Err(nova_store::Error::NotFound { .. }) => return Ok(None),
-            Ok(false) if Instant::now() < deadline => sleep(LOOK).await,
+            Ok(false) if Instant::now() < deadline && !context.ct.is_cancelled() => {
+                sleep(LOOK).await;
+            }
             came => return Ok(Some(came?)),
         }
     }

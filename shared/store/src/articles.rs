@@ -147,7 +147,8 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let parse = || {
             let (micros, id) = text.split_once('.')?;
-            let nanos = i128::from(micros.parse::<i64>().ok()?) * 1000;
+            // Unsigned: PostgreSQL knows none of the years before those of its calendar.
+            let nanos = i128::from(micros.parse::<u64>().ok()?) * 1000;
             let created_at = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
             Some(Self {
                 created_at,

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt as _, Collected, Full};
+use http_body_util::{BodyExt as _, Collected};
 use mcp::stack::Stack;
 use nova_runtime::serve::{Answer, Patience, serve};
 use tokio::{net::TcpListener, process::Command};
@@ -46,8 +46,7 @@ async fn start(fixtures: Fixtures) -> SocketAddr {
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map(Collected::to_bytes);
-            let body = Full::new(body.unwrap_or_default());
-            let response = stack.answer(http::Request::from_parts(parts, body)).await;
+            let response = stack.answer(parts, body.unwrap_or_default()).await;
             response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
         })
     });

@@ -19,6 +19,8 @@ mod local_files_page;
 mod long_tools;
 mod mcp;
 mod mcp_clients;
+mod mcp_mistakes;
+mod mcp_waiting;
 mod once;
 mod processes;
 mod research;

@@ -67,11 +67,10 @@ impl<'a> Agent<'a> {
             } else {
                 self.capabilities.clone()
             };
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": MODERN,
-                "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": capabilities,
-            });
+            let meta = &mut params["_meta"];
+            meta["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
+            meta["io.modelcontextprotocol/clientInfo"] = json!({"name": "test", "version": "1"});
+            meta["io.modelcontextprotocol/clientCapabilities"] = capabilities;
         }
         all.extend_from_slice(headers);
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
@@ -92,7 +91,19 @@ impl<'a> Agent<'a> {
         self.ask("tools/call", params).await
     }
 
-    async fn refusal(&self, method: &str, params: Value) -> Value {
+    /// As who can do this, too.
+    pub(crate) fn who_can(self, capabilities: Value) -> Self {
+        Self {
+            capabilities,
+            ..self
+        }
+    }
+
+    pub(crate) fn with_token(self, token: String) -> Self {
+        Self { token, ..self }
+    }
+
+    pub(crate) async fn refusal(&self, method: &str, params: Value) -> Value {
         let message = self.send(method, params, &[]).await.json();
         assert!(message.get("error").is_some(), "{method}: {message}");
         message["error"].clone()
@@ -191,10 +202,8 @@ async fn an_agent_has_its_shell_upload_in_both_eras() {
 #[tokio::test]
 async fn a_client_that_opens_addresses_has_its_user_upload_the_guideline() {
     let system = System::start().await;
-    let opens = |user| Agent {
-        capabilities: json!({"elicitation": {"form": {}, "url": {}}}),
-        ..Agent::new(&system, user, MODERN)
-    };
+    let can = json!({"elicitation": {"form": {}, "url": {}}});
+    let opens = |user| Agent::new(&system, user, MODERN).who_can(can.clone());
     let (alice, bob) = (opens("alice"), opens("bob"));
     let params = json!({"name": "upload_article_guideline", "arguments": {}});
     let asked = alice.ask("tools/call", params.clone()).await;
@@ -214,6 +223,9 @@ async fn a_client_that_opens_addresses_has_its_user_upload_the_guideline() {
     }
     let page = system.get("alice", path).await.text();
     assert!(page.contains(&format!("action=\"{path}\"")), "{page}");
+    let id = path.split_once("?grant=").unwrap().1;
+    let again = format!("return_to=%2Fupload_article_guideline%3Fgrant%3D{id}\"");
+    assert!(page.contains(&again), "{page}");
 
     let back = |action, state: &Value| {
         let mut params = params.clone();
@@ -305,10 +317,8 @@ async fn what_is_somebody_elses_is_not_found() {
 async fn a_scope_that_is_missing_is_told_by_http_with_all_that_are_needed() {
     let system = System::start().await;
     let article = system.upload("alice", "# One").await;
-    let reader = Agent {
-        token: system.local.token("alice", "research:read"),
-        ..Agent::new(&system, "alice", LEGACY)
-    };
+    let reads = system.local.token("alice", "research:read");
+    let reader = Agent::new(&system, "alice", LEGACY).with_token(reads);
     let arguments = json!({"article_guideline_id": article});
     let shown = reader.call("get_article", arguments.clone()).await;
     assert_eq!(shown["isError"], false, "{shown}");
@@ -330,10 +340,7 @@ async fn a_scope_that_is_missing_is_told_by_http_with_all_that_are_needed() {
 async fn an_agent_without_a_token_is_asked_to_sign_in_for_all_that_the_workflow_needs() {
     let system = System::start().await;
     for token in ["", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"] {
-        let nobody = Agent {
-            token: token.to_owned(),
-            ..Agent::new(&system, "alice", LEGACY)
-        };
+        let nobody = Agent::new(&system, "alice", LEGACY).with_token(token.to_owned());
         let answer = nobody.send("initialize", json!({}), &[]).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         let challenge = answer.header("www-authenticate");
