@@ -20,6 +20,7 @@ mod long_tools;
 mod mcp;
 mod mcp_clients;
 mod mcp_mistakes;
+mod mcp_schemas;
 mod mcp_waiting;
 mod once;
 mod processes;

@@ -33,7 +33,7 @@ enum By {
 const EACH: [By; 3] = [By::Token, By::Registration, By::Description];
 
 /// Where `make test` installs other people's programs.
-fn tool(path: &str) -> PathBuf {
+pub(crate) fn tool(path: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     // Where it is relative, cargo means the root, too.
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());

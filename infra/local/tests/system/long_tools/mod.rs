@@ -7,8 +7,14 @@
 mod agent;
 mod crashes;
 mod faults;
+mod schemas;
 mod stopping;
 mod table;
 mod users;
 mod waiting;
 mod world;
+
+/// The tools that are called as these tests call them.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    table::LONG_TOOLS.iter().map(|tool| tool.name)
+}

@@ -115,7 +115,7 @@ pub(super) struct Call<'w> {
     /// What its pieces have in common.
     pub(super) word: String,
     pub(super) article: Uuid,
-    arguments: Value,
+    pub(super) arguments: Value,
 }
 
 impl Call<'_> {
