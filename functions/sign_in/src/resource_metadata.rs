@@ -30,10 +30,10 @@ pub(crate) async fn of_mcp(call: Call) -> Result<Response, Problem> {
 
 fn document(call: &Call, path: &str) -> Result<Response, Problem> {
     let (_, verifier) = identity(call.app())?;
-    let server = call.app().config().server_url.as_str();
+    let server = call.app().config().server_url_as_called(call.headers());
     let issuer = verifier.discovery().issuer();
     let metadata = ResourceMetadata {
-        resource: format!("{}{path}", server.trim_end_matches('/')),
+        resource: format!("{}{path}", server.as_str().trim_end_matches('/')),
         resource_name: "Nova",
         authorization_servers: [issuer.trim_end_matches('/').to_owned()],
         scopes_supported: [Scope::ResearchRead.as_str(), Scope::ResearchRun.as_str()],

@@ -1,9 +1,9 @@
 //! `GET /sign_in?return_to=`: off to the issuer.
 
-use http::header::{HOST, SET_COOKIE};
+use http::header::SET_COOKIE;
 use nova_runtime::identity::{DiscoveryError, ReturnTo};
 use nova_runtime::{Call, Problem, Response, see_other};
-use url::{Host, Url};
+use url::Url;
 
 use crate::attempt::Attempt;
 use crate::{identity, redirect_uri, resource};
@@ -14,8 +14,8 @@ const SCOPE: &str = "openid research:read research:run";
 pub(crate) async fn start(call: Call) -> Result<Response, Problem> {
     let app = call.app();
     let server_url = &app.config().server_url;
-    if let Some(canonical) = canonical_address(&call, server_url) {
-        return Ok(see_other(canonical.as_str()));
+    if app.config().server_url_as_called(call.headers()) != *server_url {
+        return Ok(see_other(where_it_will_end(&call, server_url).as_str()));
     }
     // A place that is not ours is not an error to show: whoever wrote the link is not here.
     let return_to = call.query("return_to");
@@ -57,26 +57,10 @@ pub(crate) fn issuer_unavailable(error: DiscoveryError) -> Problem {
 }
 
 /// `localhost` and `127.0.0.1` are the same machine and two sites to a browser: a sign-in begun on
-/// one of them ends on the other, where its cookie is missing. So it begins where it will end. Only
-/// between names of this machine: behind a proxy the `Host` here may never be the public one.
-fn canonical_address(call: &Call, server_url: &Url) -> Option<Url> {
-    let host = call.header(HOST)?;
-    let here = Url::parse(&format!("{}://{host}", server_url.scheme())).ok()?;
-    let is_other_name = is_loopback(&here)
-        && is_loopback(server_url)
-        && here.port_or_known_default() == server_url.port_or_known_default()
-        && here.host() != server_url.host();
-    let mut canonical = server_url.clone();
-    canonical.set_path("/sign_in");
-    canonical.set_query(call.uri().query());
-    is_other_name.then_some(canonical)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
+/// one of them ends on the other, where its cookie is missing. So it begins where it will end.
+fn where_it_will_end(call: &Call, server_url: &Url) -> Url {
+    let mut address = server_url.clone();
+    address.set_path("/sign_in");
+    address.set_query(call.uri().query());
+    address
 }

@@ -171,7 +171,7 @@ impl Call {
         }
         Err(dispatch::refuse(
             &self.app,
-            self.parts.uri.path(),
+            &self.parts,
             scopes,
             Some("insufficient_scope"),
             Problem::insufficient_scope(scopes),

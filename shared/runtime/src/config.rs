@@ -17,6 +17,7 @@ mod database;
 mod environment;
 mod fetch;
 mod models;
+mod names;
 mod providers;
 mod search;
 mod secret;
@@ -226,9 +227,12 @@ fn identity(reader: &mut environment::Reader<'_>, server_url: &Url) -> Option<Id
     let base = base.or_else(|| Url::parse("https://api.descope.com").ok());
     let mut verifier = match (issuer, reader.text("DESCOPE_PROJECT_ID"), base) {
         (Some(issuer), _, _) => {
-            let server = server_url.as_str().trim_end_matches('/');
-            let audiences = vec![server.to_owned(), format!("{server}/mcp")];
-            VerifierConfig::oidc(issuer, audiences)
+            let names = names::all(server_url);
+            let audiences = names.iter().flat_map(|name| {
+                let server = name.as_str().trim_end_matches('/');
+                [server.to_owned(), format!("{server}/mcp")]
+            });
+            VerifierConfig::oidc(issuer, audiences.collect())
         }
         (None, Some(project), Some(base)) => VerifierConfig::descope(&base, &project).ok()?,
         _ => return None,

@@ -188,7 +188,7 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     if let Access::Upload(scopes) = access {
         let granted = grant::admit(app, parts).await;
         let granted = granted.map_err(|problem| match problem.status() {
-            StatusCode::UNAUTHORIZED => refuse(app, path, scopes, None, problem),
+            StatusCode::UNAUTHORIZED => refuse(app, parts, scopes, None, problem),
             _ => problem,
         });
         if let Some(grant) = granted? {
@@ -212,7 +212,7 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     let refused = |error: TokenError| {
         let problem = Problem::unauthorized(error.public_text()).caused_by(error);
         let scopes = wanted(path, access);
-        refuse(app, path, scopes, Some("invalid_token"), problem)
+        refuse(app, parts, scopes, Some("invalid_token"), problem)
     };
     let bearer = identity::bearer_token(&parts.headers).map_err(refused)?;
     let Some(token) = bearer.or_else(|| session.as_ref().map(Session::token)) else {
@@ -220,7 +220,7 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
             return Ok(Admitted::SendTo(sign_in(parts)));
         }
         let problem = Problem::unauthorized("Send a token: `Authorization: Bearer …`.");
-        return Err(refuse(app, path, wanted(path, access), None, problem));
+        return Err(refuse(app, parts, wanted(path, access), None, problem));
     };
     let identity = match verifier.verify(token).await {
         Ok(identity) => identity,
@@ -239,7 +239,7 @@ async fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted, Pro
     if !identity.may(access.scopes()) {
         let problem = Problem::insufficient_scope(access.scopes());
         let error = Some("insufficient_scope");
-        return Err(refuse(app, path, access.scopes(), error, problem));
+        return Err(refuse(app, parts, access.scopes(), error, problem));
     }
     // With a token in the header the cookie does not count, and neither do its dangers.
     let session = if bearer.is_some() { None } else { session };
@@ -271,17 +271,18 @@ const AGENTS: &str = "/mcp";
 /// A refusal that says where a token comes from and what it has to allow.
 pub(crate) fn refuse(
     app: &App,
-    path: &str,
+    parts: &Parts,
     scopes: &[Scope],
     error: Option<&str>,
     problem: Problem,
 ) -> Problem {
     // What describes the agents' endpoint has an address of its own (RFC 9728, 3.1).
-    let metadata = match path {
+    let metadata = match parts.uri.path() {
         AGENTS => "/.well-known/oauth-protected-resource/mcp",
         _ => "/.well-known/oauth-protected-resource",
     };
-    let metadata = app.config().server_url.join(metadata);
+    let server = app.config().server_url_as_called(&parts.headers);
+    let metadata = server.join(metadata);
     let metadata = metadata.map(String::from).unwrap_or_default();
     problem.header(
         header::WWW_AUTHENTICATE,

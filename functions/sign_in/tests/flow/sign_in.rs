@@ -180,6 +180,13 @@ async fn programs_find_the_issuer_and_the_scopes() {
             serde_json::json!(["research:read", "research:run"])
         );
         assert_eq!(answer.headers["access-control-allow-origin"], "*");
+        // Who calls it by another name is told of that, or would not believe it.
+        let mut localhost = url;
+        localhost.set_host(Some("localhost")).unwrap();
+        let document: Value = browser.get(&localhost).await.json();
+        let port = nova.address.port();
+        let called = format!("http://localhost:{port}{resource}");
+        assert_eq!(document["resource"], called);
     }
 }
 
