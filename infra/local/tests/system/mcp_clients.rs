@@ -7,10 +7,11 @@ use std::{
 };
 
 use http::StatusCode;
+use nova_testkit::ReservedPort;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::Command,
 };
 
@@ -83,15 +84,19 @@ async fn run(system: &System, mut client: Command, by: By) -> String {
     printed
 }
 
-/// Reads what a client prints, and signs in as often as it asks for it.
+/// Reads what a client prints; Alice signs in as often as it asks for it, and uploads what it asks for.
 async fn watch(system: &System, from: impl AsyncRead + Unpin, by: By) -> (String, usize) {
     let page = format!("{}/oidc/authorize?", system.local.url);
+    let upload = format!("{}/upload_article_guideline?grant=", system.local.url);
     let (mut printed, mut visits) = (String::new(), 0);
     let mut lines = BufReader::new(from).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if let Some(address) = line.split(' ').find(|word| word.starts_with(&page)) {
             sign_in(system, address, by).await;
             visits += 1;
+        }
+        if let Some(address) = line.split(' ').find(|word| word.starts_with(&upload)) {
+            upload_at(system, address).await;
         }
         printed += &line;
         printed += "\n";
@@ -129,9 +134,14 @@ async fn sign_in(system: &System, address: &str, by: By) {
     assert!(back.status.is_success(), "{back:?}");
 }
 
-async fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    listener.local_addr().unwrap().port()
+/// She takes a moment to find the file, while her client is back and waits.
+async fn upload_at(system: &System, address: &str) {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let path = address.strip_prefix(&system.local.url).unwrap();
+    let markdown = [("content-type", "text/markdown")];
+    let taken = system.send_as("alice", http::Method::POST, path, &markdown, "# Hers");
+    let taken = taken.await;
+    assert_eq!(taken.status, StatusCode::CREATED, "{taken:?}");
 }
 
 /// What each of the scripts reads of the workflow.
@@ -170,16 +180,50 @@ async fn the_official_client_of_typescript_runs_the_workflow() {
     let system = System::start().await;
     let url = format!("{}/mcp", system.local.url);
     let package = "mcp-node-clients/node_modules/@modelcontextprotocol/client/dist/index.mjs";
+    let client = |url: &str, mode| {
+        let mut client = Command::new(tool("node/bin/node"));
+        client
+            .arg(script("typescript.mjs"))
+            .args([url, mode])
+            .arg(tool(package).canonicalize().unwrap());
+        client
+    };
     for mode in ["legacy", "auto", MODERN] {
         for by in EACH {
-            let mut client = Command::new(tool("node/bin/node"));
-            client
-                .arg(script("typescript.mjs"))
-                .args([url.as_str(), mode])
-                .arg(tool(package).canonicalize().unwrap());
-            let told = json(&run(&system, client, by).await);
+            let told = json(&run(&system, client(&url, mode), by).await);
             assert_eq!(told, read(), "{mode} {by:?}");
         }
+    }
+    // People write the other name of this machine, and programs compare addresses letter by letter.
+    let localhost = url.replace("127.0.0.1", "localhost");
+    assert_ne!(localhost, url);
+    let told = run(&system, client(&localhost, "auto"), By::Registration).await;
+    assert_eq!(json(&told), read());
+}
+
+/// Where a client can open an address its user uploads there, and the tool answers when that is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clients_that_open_addresses_have_their_user_upload_the_guideline() {
+    let system = System::start().await;
+    let url = format!("{}/mcp", system.local.url);
+    let package = "mcp-node-clients/node_modules/@modelcontextprotocol/client/dist/index.mjs";
+    let mut typescript = Command::new(tool("node/bin/node"));
+    typescript
+        .arg(script("opening.mjs"))
+        .arg(&url)
+        .arg(tool(package).canonicalize().unwrap());
+    let python = |which| {
+        let mut client = Command::new(tool("mcp-python-client/bin/python"));
+        client.arg(script("opening.py")).args([url.as_str(), which]);
+        client
+    };
+    for client in [python("official"), python("fastmcp"), typescript] {
+        let name = format!("{client:?}");
+        let told = json(&run(&system, client, By::Token).await);
+        assert_eq!(told["title"], "Hers", "{name}: {told}");
+        let article = told["article_guideline_id"].as_str().unwrap();
+        let shown = system.get("alice", &format!("/articles/{article}")).await;
+        assert_eq!(shown.status, StatusCode::OK, "{name}: {told}");
     }
 }
 
@@ -189,7 +233,8 @@ async fn inspector_lists_and_calls_and_finds_no_fault_with_the_schemas() {
     let system = System::start().await;
     let url = format!("{}/mcp", system.local.url);
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("inspector");
-    let callback = format!("http://127.0.0.1:{}/oauth/callback", free_port().await);
+    let port = ReservedPort::new().unwrap();
+    let callback = format!("http://127.0.0.1:{}/oauth/callback", port.number());
     let program = "mcp-node-clients/node_modules/@modelcontextprotocol/inspector/clients/cli/build";
     for era in ["legacy", "modern"] {
         for by in EACH {
@@ -237,13 +282,20 @@ async fn inspector_lists_and_calls_and_finds_no_fault_with_the_schemas() {
 async fn the_local_issuer_conforms_as_an_authorization_server() {
     let system = System::start().await;
     let suite = "mcp-conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js";
+    let port = ReservedPort::new().unwrap();
     let mut client = Command::new(tool("node/bin/node"));
     client
         .arg(tool(suite))
         .args(["authorization", "--client-id", "nova"])
         .args(["--url", system.local.issuer.url()])
         .args(["--resource", &format!("{}/mcp", system.local.url)])
-        .args(["--port", &free_port().await.to_string()]);
+        .args(["--port", &port.number().to_string()]);
     let told = run(&system, client, By::Registration).await;
-    assert!(told.contains("Total: 3 passed, 0 failed"), "{told}");
+    for passes in [
+        "✓ authorization-server-metadata-endpoint: 2 passed, 0 failed",
+        "✓ authorization-code-grant: 1 passed, 0 failed",
+        "Total: 3 passed, 0 failed",
+    ] {
+        assert!(told.contains(passes), "{passes}: {told}");
+    }
 }
