@@ -5,7 +5,7 @@ use nova_store::{Article, ItemState, JobItem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::PageList;
+use crate::{PageList, cleaned, list::Piece};
 
 /// The result object.
 #[derive(Serialize)]
@@ -52,28 +52,26 @@ struct Kept {
     reason: Option<String>,
     #[serde(default)]
     credits: u64,
-    blocks_dropped: Option<usize>,
-    not_cleaned: Option<String>,
 }
 
 pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Result<Value, Problem> {
     let (mut read, mut unchanged, mut videos, mut credits) = (0, 0, 0, 0);
-    let mut dropped = None;
-    let (mut failures, mut stale, mut not_cleaned) = (Vec::new(), Vec::new(), Vec::new());
-    for piece in pieces {
+    let (mut failures, mut stale) = (Vec::new(), Vec::new());
+    let cleanings = pieces
+        .iter()
+        .filter(|it| matches!(Piece::of(&it.key), Piece::Clean(_)));
+    let total = pieces.len() - cleanings.clone().count();
+    let (blocks_dropped, not_cleaned) = cleaned(cleanings)?;
+    let pages = pieces
+        .iter()
+        .filter(|it| matches!(Piece::of(&it.key), Piece::Read(_)));
+    for piece in pages {
         let (ItemState::Done, Some(result)) = (piece.state, &piece.result) else {
             failures.push(NotRead::of(piece, piece.error.as_deref()));
             continue;
         };
         let kept: Kept = serde_json::from_str(result.get()).map_err(Problem::internal)?;
         credits += kept.credits;
-        if let Some(blocks) = kept.blocks_dropped {
-            dropped = Some(dropped.unwrap_or(0) + blocks);
-        }
-        if let Some(why) = &kept.not_cleaned {
-            let why = format!("llm_unavailable: {why}");
-            not_cleaned.push(NotRead::of(piece, Some(&why)));
-        }
         match &*kept.outcome {
             "read" => read += 1,
             "unchanged" => unchanged += 1,
@@ -81,7 +79,7 @@ pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Resu
             _ => stale.push(NotRead::of(piece, kept.reason.as_deref())),
         }
     }
-    let (total, processed) = (pieces.len() - videos, read + unchanged + stale.len());
+    let (total, processed) = (total - videos, read + unchanged + stale.len());
     let unchanged = unchanged + stale.len();
     let answer = Answer {
         status: if processed == 0 && total > 0 {
@@ -95,13 +93,35 @@ pub(crate) fn answer<L: PageList>(article: &Article, pieces: &[JobItem]) -> Resu
         urls_unchanged: unchanged,
         youtube_urls_ignored: (L::INITIATIVE == Initiative::Program).then_some(videos),
         firecrawl_credits: credits,
-        blocks_dropped: dropped,
+        blocks_dropped,
         message: message::<L>(article, processed, total, failures.len()),
         not_cleaned,
         failures,
         stale,
     };
     serde_json::to_value(answer).map_err(Problem::internal)
+}
+
+/// Blocks that were left out, and pages that are as they were read though they were to be cleaned.
+fn cleaned<'a>(
+    pieces: impl Iterator<Item = &'a JobItem>,
+) -> Result<(Option<usize>, Vec<NotRead>), Problem> {
+    let (mut dropped, mut not_cleaned) = (None, Vec::new());
+    for piece in pieces {
+        let Some(result) = &piece.result else {
+            not_cleaned.push(NotRead::of(piece, piece.error.as_deref()));
+            continue;
+        };
+        let kept: cleaned::Kept = serde_json::from_str(result.get()).map_err(Problem::internal)?;
+        if let Some(blocks) = kept.blocks_dropped {
+            dropped = Some(dropped.unwrap_or(0) + blocks);
+        }
+        if let Some(why) = &kept.not_cleaned {
+            let why = format!("llm_unavailable: {why}");
+            not_cleaned.push(NotRead::of(piece, Some(&why)));
+        }
+    }
+    Ok((dropped, not_cleaned))
 }
 
 fn message<L: PageList>(
@@ -141,8 +161,9 @@ impl NotRead {
             .split_once(": ")
             .filter(|(reason, _)| is_word(reason))
             .unwrap_or(("internal", why));
+        let (Piece::Read(url) | Piece::Clean(url)) = Piece::of(&piece.key);
         Self {
-            url: piece.key.clone(),
+            url: url.to_owned(),
             reason: reason.to_owned(),
             detail: detail.to_owned(),
         }

@@ -28,20 +28,10 @@ pub(crate) struct Cleaner {
 
 /// A page after that.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Cleaned {
+pub(crate) struct CleanPage {
     pub(crate) markdown: String,
-    pub(crate) cleaning: Cleaning,
-}
-
-/// What a model did to a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cleaning {
-    /// Nothing: none was asked.
-    NotAsked,
-    /// It named so many blocks, which went.
-    Dropped(usize),
-    /// It was of no use, for this reason; the page is as it was read.
-    Failed(String),
+    /// The blocks that went.
+    pub(crate) dropped: usize,
 }
 
 impl Cleaner {
@@ -65,30 +55,31 @@ impl Cleaner {
         self.llm.is_some()
     }
 
-    /// The page without what the model says is not its content.
-    pub(crate) async fn clean(&self, markdown: String, receipts: &Receipts) -> Cleaned {
-        let as_read = |markdown| Cleaned {
-            markdown,
-            cleaning: Cleaning::NotAsked,
-        };
+    /// The page without what the model says is not its content; `None` where nobody is asked: a page
+    /// of one block, or of too many.
+    ///
+    /// # Errors
+    ///
+    /// When the model was of no use, why. The page stays as it is then.
+    pub(crate) async fn clean(
+        &self,
+        markdown: &str,
+        receipts: &Receipts,
+    ) -> Result<Option<CleanPage>, String> {
         let Some(llm) = &self.llm else {
-            return as_read(markdown);
+            return Ok(None);
         };
-        let blocks = Blocks::of(&markdown);
+        let blocks = Blocks::of(markdown);
         if blocks.len() < 2 || blocks.len() > MOST_BLOCKS {
-            return as_read(markdown);
+            return Ok(None);
         }
         let prompt = prompt(self.tool, &blocks);
         let answer = ask_patiently(&**llm, &prompt, receipts, PATIENCE).await;
         let cleaned = answer
             .map_err(|error| error.to_string())
             .and_then(|answer| without(&blocks, &answer));
-        cleaned.unwrap_or_else(|why| {
+        cleaned.map(Some).inspect_err(|why| {
             tracing::warn!(why, "a page stays as it was read: the model was of no use");
-            Cleaned {
-                markdown,
-                cleaning: Cleaning::Failed(why),
-            }
         })
     }
 }
@@ -114,7 +105,7 @@ fn prompt(tool: &'static str, blocks: &Blocks<'_>) -> Prompt {
 
 /// Applies an answer, unless it would leave less than half of the page: a page whose content is the
 /// smaller part was refused before, and a page that gives orders could ask for that.
-fn without(blocks: &Blocks<'_>, answer: &Value) -> Result<Cleaned, String> {
+fn without(blocks: &Blocks<'_>, answer: &Value) -> Result<CleanPage, String> {
     let numbers = answer["drop"].as_array().map_or(&[][..], Vec::as_slice);
     let mut numbers: Vec<usize> = numbers
         .iter()
@@ -130,9 +121,9 @@ fn without(blocks: &Blocks<'_>, answer: &Value) -> Result<Cleaned, String> {
             "it would drop {goes} of {all} bytes, which is not believed"
         ));
     }
-    Ok(Cleaned {
+    Ok(CleanPage {
         markdown: blocks.without(numbers.iter().copied()),
-        cleaning: Cleaning::Dropped(numbers.len()),
+        dropped: numbers.len(),
     })
 }
 
@@ -165,25 +156,37 @@ mod tests {
         }
     }
 
-    async fn cleaned(page: &str, says: Result<Value, fn() -> ProviderError>) -> Cleaned {
+    async fn cleaned(
+        page: &str,
+        says: Result<Value, fn() -> ProviderError>,
+    ) -> Result<Option<CleanPage>, String> {
         let cleaner = Cleaner {
             tool: "scrape_research_urls",
             llm: Some(Arc::new(Says(says))),
         };
-        cleaner.clean(page.to_owned(), &Receipts::default()).await
+        cleaner.clean(page, &Receipts::default()).await
     }
 
     const PAGE: &str = "# T\n\nA is 5.\n\nMenu\n\nB is 6.";
 
     #[tokio::test]
     async fn blocks_go_and_not_a_word_changes() {
+        let page = CleanPage {
+            markdown: "# T\n\nA is 5.\n\nB is 6.".to_owned(),
+            dropped: 1,
+        };
         let cleaned = cleaned(PAGE, Ok(json!({"drop": [3, 3]}))).await;
-        assert_eq!(cleaned.markdown, "# T\n\nA is 5.\n\nB is 6.");
-        assert_eq!(cleaned.cleaning, Cleaning::Dropped(1));
+        assert_eq!(cleaned, Ok(Some(page)));
     }
 
     #[tokio::test]
-    async fn a_model_that_fails_or_drops_the_page_leaves_it_as_it_was() {
+    async fn a_page_of_one_block_is_its_content() {
+        let cleaned = cleaned("A is 5.", Ok(json!({"drop": [1]}))).await;
+        assert_eq!(cleaned, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_model_that_fails_or_drops_the_page_is_of_no_use() {
         let refused = || ProviderError::Blocked {
             provider: "Example",
             reason: "SAFETY".to_owned(),
@@ -192,9 +195,7 @@ mod tests {
             Err(refused as fn() -> ProviderError),
             Ok(json!({"drop": [1, 2, 4]})),
         ] {
-            let cleaned = cleaned(PAGE, says).await;
-            assert_eq!(cleaned.markdown, PAGE);
-            assert!(matches!(cleaned.cleaning, Cleaning::Failed(_)));
+            assert!(cleaned(PAGE, says).await.is_err());
         }
     }
 

@@ -7,9 +7,14 @@
 //! read before is asked for anew only if it has changed; a page that has not, or that cannot be had
 //! today, stays as it is and counts as read. What cannot be read at all is a failure with its
 //! reason, and the others go on.
+//!
+//! Where a language model cleans pages, a page is two pieces of the work: it is kept as it was read,
+//! and then cleaned from there. So whatever becomes of the worker while a model thinks, the page is
+//! not paid for again, and until it is clean the article has it as it is.
 
 mod answer;
 mod arguments;
+mod cleaned;
 mod cleaning;
 mod list;
 mod page;
@@ -28,8 +33,22 @@ use nova_runtime::{
 use nova_store::{Article, JobItem, Tenant};
 use serde_json::Value;
 
-use self::cleaning::Cleaner;
-pub use self::{arguments::ReadArguments, cleaning::Cleaning, list::PageList, page::Outcome};
+pub use self::{arguments::ReadArguments, cleaned::Cleaned, list::PageList, page::Outcome};
+use self::{cleaning::Cleaner, list::Piece};
+
+/// What came of a piece.
+#[derive(Debug)]
+pub enum Done {
+    /// Of a page that was to be read.
+    Read {
+        /// What came of it.
+        outcome: Outcome,
+        /// The article has it as it was read now, and it is to be cleaned.
+        is_to_be_cleaned: bool,
+    },
+    /// Of a page that was to be cleaned.
+    Cleaned(Cleaned),
+}
 
 /// A tool that reads the pages of a list.
 pub struct ReadPages<L> {
@@ -58,7 +77,7 @@ impl<L: PageList> ReadPages<L> {
 impl<L: PageList> LongTool for ReadPages<L> {
     const NAME: &'static str = L::TOOL;
     type Arguments = ReadArguments;
-    type Paid = Outcome;
+    type Paid = Done;
 
     fn check(&self, arguments: &ReadArguments) -> Result<(), Problem> {
         arguments.check()
@@ -96,15 +115,18 @@ impl<L: PageList> LongTool for ReadPages<L> {
         work: &'a Work<ReadArguments>,
         piece: &'a str,
         receipts: &'a Receipts,
-    ) -> BoxFuture<'a, Result<Outcome, Failure>> {
-        Box::pin(page::read::<L>(
-            &self.blobs,
-            &*self.reader,
-            &self.cleaner,
-            work,
-            piece,
-            receipts,
-        ))
+    ) -> BoxFuture<'a, Result<Done, Failure>> {
+        let (blobs, cleaner) = (&self.blobs, &self.cleaner);
+        match Piece::of(piece) {
+            Piece::Read(url) => {
+                let reader = &*self.reader;
+                Box::pin(page::read::<L>(blobs, reader, cleaner, work, url, receipts))
+            }
+            Piece::Clean(url) => Box::pin(async move {
+                let cleaned = cleaned::clean::<L>(blobs, cleaner, work, url, receipts);
+                cleaned.await.map(Done::Cleaned)
+            }),
+        }
     }
 
     fn keep<'a>(
@@ -112,9 +134,22 @@ impl<L: PageList> LongTool for ReadPages<L> {
         work: &'a Work<ReadArguments>,
         tenant: &'a mut Tenant,
         piece: &'a JobItem,
-        outcome: &'a Outcome,
+        done: &'a Done,
     ) -> BoxFuture<'a, Result<Value, Problem>> {
-        Box::pin(page::keep::<L>(work, tenant, piece, outcome))
+        match done {
+            Done::Read { outcome, .. } => Box::pin(page::keep::<L>(work, tenant, piece, outcome)),
+            Done::Cleaned(cleaned) => Box::pin(cleaned::keep::<L>(work, tenant, cleaned)),
+        }
+    }
+
+    fn further(&self, piece: &JobItem, done: &Done) -> Vec<String> {
+        match done {
+            Done::Read {
+                is_to_be_cleaned: true,
+                ..
+            } => vec![Piece::cleaning(&piece.key)],
+            _ => Vec::new(),
+        }
     }
 
     fn answer(&self, work: &Work<ReadArguments>, pieces: &[JobItem]) -> Result<Value, Problem> {

@@ -1,4 +1,4 @@
-//! Which pages are read.
+//! Which pages are read, and as which pieces of the work.
 
 use std::collections::HashSet;
 
@@ -35,13 +35,38 @@ const MAX_KEY_BYTES: usize = 2000;
 /// What ends a URL that is shown and cannot be read. No URL in canonical form contains it.
 const CUT: char = '…';
 
-/// The pieces of the work: each page once, by its canonical URL.
+/// Behind the URL of a page that is to be cleaned. No URL in canonical form has a space.
+const CLEANED: &str = " cleaned";
+
+/// A piece of the work, by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// The page of this URL is read.
+    Read(&'a str),
+    /// The page of this URL, which is kept as it was read, is cleaned.
+    Clean(&'a str),
+}
+
+impl<'a> Piece<'a> {
+    pub(crate) fn of(key: &'a str) -> Self {
+        key.strip_suffix(CLEANED)
+            .map_or(Self::Read(key), Self::Clean)
+    }
+
+    /// The key of the piece that cleans the page of this URL.
+    pub(crate) fn cleaning(url: &str) -> String {
+        format!("{url}{CLEANED}")
+    }
+}
+
+/// The pieces that there are from the beginning: each page once, by its canonical URL.
 pub(crate) fn pieces(urls: Vec<String>, reach: Reach) -> Vec<String> {
     let mut known = HashSet::new();
     let pieces = urls.into_iter().map(|url| {
         let Ok(url) = SourceUrl::parse_within(&url, reach) else {
             // Somebody may have found a title without an address. It is told as a failure.
             let shown = shortened(url.replace('\0', ""));
+            let shown = shown.trim_end_matches(CLEANED).to_owned();
             return (shown.clone(), shown);
         };
         let (url, identity, _) = url.into_parts();
@@ -90,6 +115,28 @@ mod tests {
             "https://b.example/",
         ];
         assert_eq!(of(&urls), ["https://a.example/p", "https://b.example/"]);
+    }
+
+    #[test]
+    fn whatever_was_found_no_page_is_cleaned_that_was_not_read() {
+        let found = [
+            "https://a.example/p cleaned",
+            "A room cleaned",
+            "http://10.0.0.1/ cleaned",
+        ];
+        let pieces = of(&found);
+        assert_eq!(
+            pieces,
+            [
+                "https://a.example/p%20cleaned",
+                "A room",
+                "http://10.0.0.1/"
+            ]
+        );
+        for piece in &pieces {
+            assert_eq!(Piece::of(piece), Piece::Read(piece));
+            assert_eq!(Piece::of(&Piece::cleaning(piece)), Piece::Clean(piece));
+        }
     }
 
     #[test]

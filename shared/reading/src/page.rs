@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    ReadArguments,
-    cleaning::{Cleaned, Cleaner, Cleaning},
+    Done, ReadArguments,
+    cleaning::Cleaner,
     list::{PageList, url_of},
     text,
 };
@@ -36,8 +36,6 @@ pub enum Outcome {
         origin: Box<Origin>,
         /// What it cost, in the provider's unit.
         credits: u64,
-        /// What a language model did to it.
-        cleaning: Cleaning,
     },
     /// It is what the article has already.
     Unchanged,
@@ -53,14 +51,22 @@ pub(crate) async fn read<L: PageList>(
     reader: &dyn Scraper,
     cleaner: &Cleaner,
     work: &Work<ReadArguments>,
-    piece: &str,
+    url: &str,
     receipts: &Receipts,
-) -> Result<Outcome, Failure> {
-    let url = url_of(piece, work.app.config().fetch.reach()).map_err(Failure::Never)?;
+) -> Result<Done, Failure> {
+    let url = url_of(url, work.app.config().fetch.reach()).map_err(Failure::Never)?;
+    let done = |outcome, is_to_be_cleaned| Done::Read {
+        outcome,
+        is_to_be_cleaned: is_to_be_cleaned && cleaner.is_wanted(),
+    };
     if url.kind() == Kind::Youtube && L::INITIATIVE == Initiative::Program {
-        return Ok(Outcome::Video);
+        return Ok(done(Outcome::Video, false));
     }
     let known = known::<L>(work, url.identity()).await?;
+    // Cancelled before, or the model was of no use: it is not read again for that.
+    let is_as_read = known
+        .as_ref()
+        .is_some_and(|it| it.origin.revision.is_none());
     let request = PageRequest {
         url: url.as_str().to_owned(),
         initiative: L::INITIATIVE,
@@ -74,50 +80,44 @@ pub(crate) async fn read<L: PageList>(
         known.map_or((None, None), |it| (it.sha256, it.origin.revision));
     let fail = |error: ScrapeError| {
         if is_known {
-            return Ok(Outcome::Stale(format!("{}: {error}", error.reason())));
+            let stale = Outcome::Stale(format!("{}: {error}", error.reason()));
+            return Ok(done(stale, is_as_read));
         }
         Err(error.into())
     };
-    let (page, blob, cleaning, as_read) = match reader.read(&request, receipts).await {
+    let unchanged = || Ok(done(Outcome::Unchanged, is_as_read));
+    let (page, blob, is_large) = match reader.read(&request, receipts).await {
         Ok(Scraped::Page(mut page)) => {
-            let markdown = std::mem::take(&mut page.markdown);
+            let text = text::clean(&std::mem::take(&mut page.markdown));
             // What was cleaned before is not paid for again while the site says the same.
-            let as_read = cleaner.is_wanted().then(|| text::fingerprint(&markdown));
-            if as_read.is_some() && as_read == known_as_read {
-                return Ok(Outcome::Unchanged);
+            let was_cleaned =
+                cleaner.is_wanted() && known_as_read == Some(text::fingerprint(&text));
+            if was_cleaned || known_sha256 == Some(sha256(&text)) {
+                return unchanged();
             }
-            let Cleaned { markdown, cleaning } = cleaner.clean(markdown, receipts).await;
-            let as_read = as_read.filter(|_| !matches!(cleaning, Cleaning::Failed(_)));
-            let markdown = text::clean(&markdown);
-            if known_sha256 == Some(sha256(&markdown)) {
-                return Ok(Outcome::Unchanged);
-            }
-            let written = blobs.write_paid(&work.user, Purpose::Scraped, markdown);
+            let written = blobs.write_paid(&work.user, Purpose::Scraped, text);
             let blob = written.await.map_err(|error| Failure::Job(error.into()))?;
-            (page, blob, cleaning, as_read)
+            (page, blob, false)
         }
         Ok(Scraped::Large(page, text)) => match write_large(blobs, &work.user, text).await? {
             // What was written is cleared away, as nothing refers to it.
-            Ok(blob) if is_known && known_sha256 == blob.sha256 => return Ok(Outcome::Unchanged),
-            Ok(blob) => (page, blob, Cleaning::NotAsked, None),
+            Ok(blob) if is_known && known_sha256 == blob.sha256 => return unchanged(),
+            Ok(blob) => (page, blob, true),
             Err(error) => return fail(error),
         },
-        Ok(Scraped::Unchanged) => return Ok(Outcome::Unchanged),
+        Ok(Scraped::Unchanged) => return unchanged(),
         Err(error) => return fail(error),
     };
-    Ok(Outcome::Read {
+    let outcome = Outcome::Read {
         blob,
         credits: page.credits,
-        origin: Box::new(Origin {
-            revision: as_read,
-            ..origin(*page)
-        }),
-        cleaning,
-    })
+        origin: Box::new(origin(*page)),
+    };
+    Ok(done(outcome, !is_large))
 }
 
 /// What the article has of it. No connection is held afterwards.
-async fn known<L: PageList>(
+pub(crate) async fn known<L: PageList>(
     work: &Work<ReadArguments>,
     key: &str,
 ) -> Result<Option<KnownSource>, Failure> {
@@ -191,7 +191,6 @@ pub(crate) async fn keep<L: PageList>(
             blob,
             origin,
             credits,
-            cleaning,
         } => {
             tenant.commit_blob(blob).await?;
             let source = NewSource {
@@ -204,14 +203,8 @@ pub(crate) async fn keep<L: PageList>(
                 origin: (**origin).clone(),
             };
             tenant.upsert_source(article, &source).await?;
-            let (dropped, why_not) = match cleaning {
-                Cleaning::NotAsked => (None, None),
-                Cleaning::Dropped(blocks) => (Some(blocks), None),
-                Cleaning::Failed(why) => (None, Some(why.replace('\0', ""))),
-            };
             json!({
                 "outcome": "read", "bytes": blob.size, "provider": origin.provider, "credits": credits,
-                "blocks_dropped": dropped, "not_cleaned": why_not,
             })
         }
         Outcome::Unchanged => {

@@ -134,4 +134,38 @@ impl Tenant {
             Ok(confirmed.rows_affected() == 1)
         })
     }
+
+    /// Puts another text in the place of the one that a source has, and notes which state of its
+    /// origin that is; all else that is known of it stays. Answers false when the source has not the
+    /// former text (any more).
+    ///
+    /// # Errors
+    /// [`crate::Error::Conflict`] when the text is not a committed blob of this user.
+    pub fn replace_text<'a>(
+        &'a mut self,
+        article: ArticleId,
+        kind: SourceKind,
+        key: &'a str,
+        [former, text]: [Uuid; 2],
+        revision: &'a str,
+    ) -> Answer<'a, bool> {
+        watch(self.broken(), async move {
+            let (user, connection) = self.parts();
+            let replaced = sqlx::query!(
+                "-- sources: replace a text
+                 UPDATE sources SET blob_id = $6, revision = $7
+                  WHERE article_id = $1 AND user_id = $2 AND kind = $3::text::source_kind AND source_key = $4 AND blob_id = $5",
+                article,
+                user,
+                kind.as_str(),
+                key,
+                former,
+                text,
+                revision,
+            )
+            .execute(connection)
+            .await?;
+            Ok(replaced.rows_affected() == 1)
+        })
+    }
 }

@@ -23,6 +23,7 @@ mod mcp_mistakes;
 mod mcp_schemas;
 mod mcp_waiting;
 mod once;
+mod page_cleaning;
 mod processes;
 mod research;
 mod scrape_other_urls;

@@ -267,3 +267,45 @@ async fn sources_are_held_by_one_at_a_time_and_only_those_of_one_article() {
     first.commit().await.unwrap();
     waiting.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_text_is_replaced_while_it_is_the_one_that_is_known_and_by_its_owner() {
+    let database = database().await;
+    let (uploads, tools) = (store(&database, "upload"), store(&database, "research"));
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = article(&uploads, &alice).await;
+    let kind = SourceKind::ScrapedUrl;
+    let key = "https://a.example/";
+    let [first, second, third] = [
+        blob(&tools, &alice, Purpose::Scraped).await,
+        blob(&tools, &alice, Purpose::Scraped).await,
+        blob(&tools, &alice, Purpose::Scraped).await,
+    ];
+    let mut page = source(kind, key, 7, first);
+    page.origin.etag = Some("\"1\"".to_owned());
+    within(&tools, &alice, async |t| t.upsert_source(id, &page).await)
+        .await
+        .unwrap();
+    for (who, texts, replaced) in [
+        (&bob, [first, second], false),
+        (&alice, [first, second], true),
+        (&alice, [first, third], false),
+        (&alice, [second, second], true),
+    ] {
+        let done = within(&tools, who, async |t| {
+            t.replace_text(id, kind, key, texts, "cleaned").await
+        });
+        assert_eq!(done.await.unwrap(), replaced, "{who:?}: {texts:?}");
+    }
+    let known = within(&tools, &alice, async |t| {
+        t.known_source(id, kind, key).await
+    });
+    let known = known.await.unwrap().unwrap();
+    assert_eq!(known.blob.id, second);
+    assert_eq!(known.origin.revision.as_deref(), Some("cleaned"));
+    assert_eq!(
+        known.origin.etag.as_deref(),
+        Some("\"1\""),
+        "all else stays"
+    );
+}
