@@ -197,9 +197,6 @@ buildah terraform shellcheck:
 check-infra-tools:
 	@$(TOOLS)/install check-infra
 
-tools:
-	@$(TOOLS)/install cargo-deny cargo-machete typos
-
 # Only where there is none: a token comes from the program that runs, not from what is being edited.
 $(NOVA_LOCAL):
 	@cargo build --profile $(PROFILE) --package nova-local --quiet

@@ -78,7 +78,7 @@ Settings (environment):
   PORT                      where to listen (8080)
   SERVER_URL                the address that users know (http://localhost:PORT){database}
   OIDC_ISSUER               who vouches for users, or DESCOPE_PROJECT_ID
-  OIDC_AUDIENCE             whom tokens are for, comma-separated (SERVER_URL)
+  OIDC_AUDIENCE             whom tokens are for, comma-separated (SERVER_URL and its /mcp)
   BLOB_BUCKET               where file contents are
   MONTHLY_TOOL_CALL_LIMIT   tool calls a user may make in a month, 0 for no limit (100)
   NOVA_ALLOW_PRIVATE_URLS   true to read pages of one's own network (false)
