@@ -83,7 +83,7 @@ fn main(arguments: Vec<String>, environment: Environment) -> BoxFuture<'static, 
                 ExitCode::from(u8::from(failed > 0))
             }
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
+                let error = log::causes(&error);
                 tracing::error!(error, "the database could not be swept");
                 ExitCode::FAILURE
             }
@@ -166,7 +166,7 @@ async fn ring(app: &App, end: Instant, summary: &mut Summary) -> Result<(), Erro
             match bell.ring(&ring).await {
                 Ok(()) => summary.rung += 1,
                 Err(error) => {
-                    let error: &dyn std::error::Error = &error;
+                    let error = log::causes(&error);
                     tracing::warn!(error, job_id = %job, "no worker could be called for");
                     summary.failed += 1;
                 }
@@ -179,7 +179,7 @@ async fn ring(app: &App, end: Instant, summary: &mut Summary) -> Result<(), Erro
 /// Deletes a blob's object and says so to the database; false when the bucket did not.
 async fn delete(app: &App, blobs: &Blobs, blob: &DeadBlob) -> Result<bool, Error> {
     if let Err(error) = blobs.delete(&blob.bucket, &blob.object_name).await {
-        let error: &dyn std::error::Error = &error;
+        let error = log::causes(&error);
         tracing::warn!(error, blob_id = %blob.id, "an object could not be deleted");
         return Ok(false);
     }

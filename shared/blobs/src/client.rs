@@ -11,6 +11,7 @@ use google_cloud_storage::read_resume_policy::{ReadResumePolicyExt as _, Recomme
 use google_cloud_storage::retry_policy::RetryableErrors;
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
+use nova_runtime::log;
 use nova_runtime::tokens::TokenSource;
 use tokio::sync::OnceCell;
 
@@ -66,7 +67,7 @@ async fn build(config: &Settings, tokens: &TokenSource) -> Result<Storage, Error
         None => builder,
     };
     builder.build().await.map_err(|error| {
-        let text = crate::error::chain(&error);
+        let text = log::causes(&error);
         // Its HTTP client reads the machine's certificates even when it will speak plain http, as with an emulator.
         Error::Other(
             format!(

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
 use nova_runtime::http_client::HttpError;
+use nova_runtime::log::causes;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::time::Instant;
 
@@ -87,7 +88,7 @@ impl Pauses {
             return Err(failure.error);
         }
         tracing::debug!(
-            error = &failure.error as &dyn std::error::Error,
+            error = causes(&failure.error),
             ?pause,
             "retrying a storage request"
         );

@@ -6,6 +6,7 @@
 mod redact;
 
 use std::{
+    error::Error,
     io::{self, Write as _},
     str::FromStr as _,
 };
@@ -43,6 +44,14 @@ pub fn start(config: &Config) {
     };
     // A second start in one process (tests) keeps the first.
     drop(tracing_subscriber::registry().with(layer).try_init());
+}
+
+/// An error and all that caused it, for a line that tells of it: what writes JSON leaves sources out.
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// Makes a [`Line`] for each event.
@@ -126,6 +135,16 @@ fn with_request(line: &str, context: &trace::RequestContext, project: Option<&st
 mod tests {
     use super::*;
     use crate::trace::{RequestContext, Trace};
+
+    #[test]
+    fn an_error_is_told_with_what_caused_it() {
+        let address = url::Url::parse("nowhere").unwrap_err();
+        let error = crate::http_client::HttpError::from(address);
+        assert_eq!(
+            causes(&error),
+            "the address cannot be read: relative URL without a base"
+        );
+    }
 
     #[test]
     fn a_line_of_a_request_names_request_and_trace() {

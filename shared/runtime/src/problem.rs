@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     body::{Response, full},
     identity::Scope,
+    log,
     page::Page,
 };
 
@@ -240,14 +241,7 @@ impl Problem {
 
     /// The chain of causes, for the log.
     pub fn causes(&self) -> Option<String> {
-        let mut cause: &dyn Error = &**self.0.cause.as_ref()?;
-        let mut chain = cause.to_string();
-        while let Some(source) = cause.source() {
-            chain.push_str(": ");
-            chain.push_str(&source.to_string());
-            cause = source;
-        }
-        Some(chain)
+        Some(log::causes(&**self.0.cause.as_ref()?))
     }
 
     /// The document as JSON, with the id to quote.

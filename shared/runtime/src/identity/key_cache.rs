@@ -25,6 +25,7 @@ use super::error::DiscoveryError;
 use super::keys::KeySet;
 use crate::clock::Clock;
 use crate::http_client::{HttpClient, HttpError, Limits};
+use crate::log::causes;
 
 /// The shortest time between two fetches that unknown key ids cause.
 const FORCED_INTERVAL: Duration = Duration::from_secs(30);
@@ -111,7 +112,7 @@ impl KeyCache {
             Err(error) => {
                 let stale = self.stale();
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = causes(&error),
                     stale_keys_used = stale.is_some(),
                     "the issuer's keys could not be fetched"
                 );
@@ -136,7 +137,7 @@ impl KeyCache {
             Ok(current) => Some(current),
             Err(error) => {
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = causes(&error),
                     "the issuer's keys could not be fetched for an unknown key id"
                 );
                 None

@@ -22,6 +22,7 @@ use crate::{
     body::{Response, json, json_text},
     call::Call,
     config::TaskConfig,
+    log,
     problem::Problem,
     tool::{charge, take_article},
 };
@@ -225,7 +226,7 @@ pub(super) async fn ring_for(app: &App, user: &UserId, ring: &Ring<'_>) -> bool 
         return false;
     };
     if let Err(error) = bell.ring(ring).await {
-        let error: &dyn std::error::Error = &error;
+        let error = log::causes(&error);
         tracing::warn!(error, job_id = %ring.job, "no worker could be called for");
         return false;
     }
