@@ -4,6 +4,7 @@
 //! compared is worked out here and in [`crate::metadata`], and nobody above needs to know.
 
 use google_cloud_storage::error::{ReadError, WriteError};
+use nova_runtime::log;
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -42,8 +43,8 @@ pub enum Error {
         /// What does not fit.
         what: String,
     },
-    /// Another object has this name already. Names carry the blob's id, so this blob was written before, with
-    /// other bytes.
+    /// Another object has this name already. A blob's name carries its id, so this blob was written before, with
+    /// other bytes; a file that is replaced was replaced by somebody else meanwhile.
     #[error("there is another object {object} already")]
     Precondition {
         /// Its name.
@@ -114,7 +115,7 @@ impl Error {
             ) || matches!(write, Some(WriteError::ChecksumMismatch { .. }))
         });
         if mismatch {
-            return Self::corrupt(object, chain(&error));
+            return Self::corrupt(object, log::causes(&error));
         }
         // A token that cannot be fetched, too: the metadata server is as much a part of the cloud as the bucket.
         if error.is_io()
@@ -127,16 +128,4 @@ impl Error {
         }
         Self::Other(error.into())
     }
-}
-
-/// An error and all its causes, for messages that keep no source.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -25,10 +25,11 @@
 //!
 //! Bytes go through google-cloud-storage, in constant memory both ways, with one exception that [`session`]
 //! explains; metadata calls are small JSON requests with the process's own client, so that the local object store
-//! needs no gRPC. Nothing is connected, and no certificate read, before the first blob is touched.
+//! needs no gRPC. What leaves for other systems has no row; see [`Blobs::replace`]. Nothing is connected, and no certificate read, before the first blob is touched.
 
 mod client;
 mod error;
+mod exported;
 mod incoming;
 mod metadata;
 mod patient;
@@ -53,6 +54,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub use error::{BoxError, Error};
+pub use exported::{Checksum, checksum};
 pub use metadata::{Object, Page};
 pub use nova_store::{BlobRef, CommittedBlob};
 pub use read::Content;

@@ -15,11 +15,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
 use http::{Method, Request, Response, StatusCode};
+use nova_runtime::log::causes;
 
 use crate::Error;
 use crate::incoming::Measured;
 use crate::metadata::{Metadata, Object, parse};
 use crate::retry::Failure;
+use crate::write::Target;
 
 /// Large enough to keep a fast line busy, small enough for many uploads at once in one instance. A multiple of the
 /// 256 KiB in which Cloud Storage counts.
@@ -48,19 +50,15 @@ enum Progress {
 }
 
 impl<'a> Session<'a> {
-    /// Begins an upload under a name that has no object yet.
-    pub(crate) async fn start(
-        metadata: &'a Metadata,
-        bucket: &str,
-        object: &'a str,
-        content_type: &str,
-    ) -> Result<Self, Error> {
-        let mut url = metadata.url(&["upload", "storage", "v1", "b", bucket, "o"]);
+    /// Begins an upload.
+    pub(crate) async fn start(metadata: &'a Metadata, target: &Target<'a>) -> Result<Self, Error> {
+        let object = target.name;
+        let mut url = metadata.url(&["upload", "storage", "v1", "b", target.bucket, "o"]);
         url.query_pairs_mut()
             .append_pair("uploadType", "resumable")
             .append_pair("name", object)
-            .append_pair("ifGenerationMatch", "0");
-        let about = serde_json::json!({ "contentType": content_type }).to_string();
+            .append_pair("ifGenerationMatch", &target.replaces.to_string());
+        let about = serde_json::json!({ "contentType": target.content_type }).to_string();
         let mut pauses = metadata.pauses();
         loop {
             // Can be repeated: a session that nobody knows of is never used.
@@ -120,7 +118,7 @@ impl<'a> Session<'a> {
             && let Err(error) = self.metadata.send(request, CANCEL).await
         {
             tracing::debug!(
-                error = &error as &dyn std::error::Error,
+                error = causes(&error),
                 "an abandoned upload could not be cancelled"
             );
         }
