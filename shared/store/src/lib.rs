@@ -49,6 +49,7 @@ mod tenant;
 mod text_enum;
 mod upload_grants;
 mod usage;
+mod usage_export;
 mod user;
 
 pub use analytics::{
@@ -77,6 +78,7 @@ pub use sweep::DeadBlob;
 pub use tenant::Tenant;
 pub use upload_grants::{NewUploadGrant, UploadGrant};
 pub use usage::{Charge, Charged, RefusedBecause, Usage};
+pub use usage_export::UsageRow;
 pub use user::{InvalidUserId, UserId};
 
 use futures_util::future::BoxFuture;

@@ -23,3 +23,4 @@ mod sources;
 mod support;
 mod tenancy;
 mod upload_grants;
+mod usage_export;

@@ -97,9 +97,10 @@ async fn every_query_but_reports_goes_by_an_index() {
         "CREATE ROLE test_all_tenants LOGIN IN ROLE nova_upload, nova_research, nova_download, nova_articles, nova_usage",
     )
     .await;
-    let (tenant, sweeper) = (
+    let (tenant, sweeper, exports) = (
         database.pool_as("test_all_tenants"),
         database.pool_as("test_sweeper"),
+        database.pool_as("test_analytics"),
     );
     let mut checked = 0;
     for (query, types) in described() {
@@ -108,6 +109,8 @@ async fn every_query_but_reports_goes_by_an_index() {
         }
         let pool = if query.starts_with("-- sweep: ") {
             &sweeper
+        } else if query.starts_with("-- export: ") {
+            &exports
         } else {
             &tenant
         };
