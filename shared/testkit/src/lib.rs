@@ -3,6 +3,7 @@
 //! Nothing here is a mock: each part speaks the wire of what it stands for, so that the code
 //! under test is whole. The crate knows no other crate of ours, so that every one can use it.
 
+pub mod bigquery;
 pub mod chromium;
 pub mod cloud_tasks;
 pub mod cloudsql;
