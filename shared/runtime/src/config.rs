@@ -12,6 +12,7 @@
 //! assert!(error.contains("MONTHLY_TOOL_CALL_LIMIT=-1: calls per month, 0 for no limit"));
 //! ```
 
+mod bigquery;
 mod code_hosts;
 mod database;
 mod environment;
@@ -30,6 +31,7 @@ use url::Url;
 use crate::identity::VerifierConfig;
 
 pub use self::{
+    bigquery::BigQueryConfig,
     code_hosts::CodeHost,
     database::{CloudSqlConfig, DatabaseConfig, DatabaseTarget, DatabaseUrl},
     environment::{ConfigError, Environment},
@@ -55,6 +57,8 @@ pub struct Config {
     pub identity: Option<IdentityConfig>,
     /// Where file contents are.
     pub blobs: BlobsConfig,
+    /// Where usage is exported to; `None` when nothing is set.
+    pub bigquery: Option<BigQueryConfig>,
     /// Whose Google access tokens this process uses.
     pub google: GoogleCredentials,
     /// How pages of others are fetched.
@@ -69,7 +73,8 @@ pub struct Config {
     pub log_level: String,
     /// `LOG_FORMAT`: `json`, `text`, or `auto` (text on a terminal). Default `auto`.
     pub log_format: LogFormat,
-    /// `GOOGLE_CLOUD_PROJECT` (or `GCP_PROJECT_ID`): names the traces that log lines belong to.
+    /// `GOOGLE_CLOUD_PROJECT` (or `GCP_PROJECT_ID`): names the traces that log lines belong to, and who
+    /// pays for models and loads.
     pub project: Option<String>,
     /// `K_SERVICE`: set by Cloud Run for services.
     pub service: Option<String>,
@@ -174,6 +179,7 @@ impl Config {
                     emulator_address,
                 ),
             },
+            bigquery: bigquery::read(&mut reader),
             google: match reader.text("GOOGLE_APPLICATION_CREDENTIALS") {
                 Some(path) => GoogleCredentials::KeyFile(path.into()),
                 None => GoogleCredentials::MetadataServer(reader.text("GCE_METADATA_HOST")),

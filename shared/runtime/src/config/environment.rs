@@ -93,8 +93,8 @@ pub(super) struct Reader<'a> {
     errors: Vec<String>,
 }
 
-/// Values of these may hold a password and are never repeated.
-const UNPRINTABLE: [&str; 2] = ["CODE_HOST_TOKENS", "DATABASE_URL"];
+/// Values of these are secret, or may hold a password, and are never repeated.
+const UNPRINTABLE: [&str; 3] = ["CODE_HOST_TOKENS", "DATABASE_URL", "USER_ID_SALT"];
 
 impl Reader<'_> {
     pub(super) fn text(&self, name: &str) -> Option<String> {
