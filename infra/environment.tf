@@ -24,6 +24,7 @@ locals {
         DB_POOL_MAX = tostring(one.pool)
       },
       one.blobs == null ? {} : { BLOB_BUCKET = google_storage_bucket.blobs.name },
+      one.bigquery ? { BQ_DATASET_ID = google_bigquery_dataset.usage[0].dataset_id } : {},
       # Who works lets the bell in; who rings also needs to know where.
       contains(keys(local.tools), key) || one.rings ? {
         CLOUD_TASKS_SERVICE_ACCOUNT = google_service_account.bell.email

@@ -4,7 +4,7 @@ locals {
   production = var.profile == "production"
 
   usual = {
-    routes = [], answers_for = [], database = null, blobs = null, secrets = [], public = false, rings = false, queue = null
+    routes = [], answers_for = [], database = null, blobs = null, bigquery = false, secrets = [], public = false, rings = false, queue = null
     cpu    = "1", memory = "256Mi", timeout_seconds = 300, schedule = null, retries = 3, concurrency = 40
     min    = 0, max = local.production ? 3 : 2, pool = 2
   }
@@ -20,8 +20,11 @@ locals {
       secrets = distinct(concat(lookup(one, "secrets", []), flatten([for other in lookup(one, "answers_for", []) : lookup(local.manifest.services[other], "secrets", [])])))
     })
   }
-  # A job's instance has half a gigabyte at least.
-  jobs      = { for key, one in local.manifest.jobs : key => merge(local.usual, { memory = "512Mi" }, one, lookup(local.override, key, {})) }
+  # A job's instance has half a gigabyte at least. What loads into BigQuery is for those who want that.
+  jobs = {
+    for key, one in local.manifest.jobs : key => merge(local.usual, { memory = "512Mi" }, one, lookup(local.override, key, {}))
+    if var.bigquery || !lookup(one, "bigquery", false)
+  }
   workloads = merge(local.services, local.jobs)
 
   # Each tool has a queue, whose rates are what the provider behind it stands.

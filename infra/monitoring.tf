@@ -20,7 +20,7 @@ locals {
     jobs = {
       text   = "a job failed", filter = "${local.our_jobs} AND metric.type=\"run.googleapis.com/job/completed_execution_count\" AND metric.labels.result=\"failed\""
       above  = 0, seconds = 0, align = "ALIGN_DELTA", reduce = "REDUCE_SUM"
-      advice = "`make logs FUNCTION=sweep` shows why; the next run goes on where this one ended."
+      advice = "`make logs FUNCTION=…`, with the name of the job, shows why; the next run goes on where this one ended."
     }
     waiting = {
       text   = "workers are waited for", filter = "resource.type=\"cloud_tasks_queue\" AND resource.labels.queue_id=monitoring.regex.full_match(\"${var.name}-.*\") AND metric.type=\"cloudtasks.googleapis.com/queue/depth\""

@@ -40,6 +40,16 @@ resource "google_storage_bucket" "blobs" {
       with_state                 = "ARCHIVED"
     }
   }
+  # What was exported is where it was to go; export_analytics compares the last five weeks with it.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = 60
+      matches_prefix = ["exports/"]
+    }
+  }
 
   dynamic "encryption" {
     for_each = var.kms_key[*]
@@ -56,11 +66,15 @@ locals {
     read   = ["storage.objects.get"]
     write  = ["storage.objects.get", "storage.objects.create"]
     delete = ["storage.objects.get", "storage.objects.delete", "storage.objects.list"]
+    # To replace is to delete; BigQuery reads in the name of whoever loads, and looks at the bucket.
+    export = ["storage.objects.get", "storage.objects.create", "storage.objects.delete", "storage.buckets.get"]
   }
+  # Where the files lie that this is about: those of users (nova_blobs::object_name), but for exports.
+  blob_folder = { for right in keys(local.blob_rights) : right => right == "export" ? "exports/" : "v1/" }
 }
 
 resource "google_project_iam_custom_role" "blobs" {
-  for_each    = local.blob_rights
+  for_each    = { for right, permissions in local.blob_rights : right => permissions if contains([for one in values(local.workloads) : one.blobs], right) }
   role_id     = "${replace(var.name, "-", "_")}_blobs_${each.key}"
   title       = "${var.name}: ${each.key} files"
   description = "What \"blobs\": \"${each.key}\" in functions/manifest.json means."
@@ -73,11 +87,11 @@ resource "google_storage_bucket_iam_member" "blobs" {
   role     = google_project_iam_custom_role.blobs[each.value.blobs].name
   member   = google_service_account.workload[each.key].member
 
-  # Every name begins so (nova_blobs::object_name); what else may lie in the bucket is not theirs.
+  # Every name begins so; what else may lie in the bucket is not theirs.
   condition {
-    title       = "only files of users"
-    description = "Objects under v1/, and the bucket itself for listing them."
-    expression  = "resource.name.startsWith('projects/_/buckets/${google_storage_bucket.blobs.name}/objects/v1/') || resource.type == 'storage.googleapis.com/Bucket'"
+    title       = each.value.blobs == "export" ? "only exports" : "only files of users"
+    description = "Objects under ${local.blob_folder[each.value.blobs]}, and the bucket itself."
+    expression  = "resource.name.startsWith('projects/_/buckets/${google_storage_bucket.blobs.name}/objects/${local.blob_folder[each.value.blobs]}') || resource.type == 'storage.googleapis.com/Bucket'"
   }
 }
 

@@ -95,7 +95,7 @@ variable "settings" {
   type        = map(string)
   default     = {}
   validation {
-    condition     = length([for name in keys(var.settings) : name if can(regex("(_KEY|_TOKENS?|_SECRET|_PASS)$", name))]) == 0
+    condition     = length([for name in keys(var.settings) : name if can(regex("(_KEY|_TOKENS?|_SECRET|_PASS|_SALT)$", name))]) == 0
     error_message = "settings is readable for everybody who sees the services: keys, tokens and passwords belong into secrets."
   }
 }
@@ -148,6 +148,16 @@ variable "database" {
   validation {
     condition     = contains(["public", "private", "psc"], coalesce(var.database.access, "public"))
     error_message = "database.access is public, private or psc."
+  }
+}
+
+variable "bigquery" {
+  description = "Whether a copy of the usage rows, without names, is kept in BigQuery. It needs the secret USER_ID_SALT, with which users' ids are hashed."
+  type        = bool
+  default     = false
+  validation {
+    condition     = !var.bigquery || contains(keys(var.secrets), "USER_ID_SALT")
+    error_message = "bigquery needs a version of the secret USER_ID_SALT: ids of users leave hashed with it, or not at all."
   }
 }
 

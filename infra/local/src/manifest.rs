@@ -26,8 +26,11 @@ pub struct Entry {
     pub answers_for: Vec<String>,
     /// The database role that its login is a member of.
     pub database: Option<String>,
-    /// What it may do with file contents: `read`, `write` (which reads), or `delete`.
+    /// What it may do with file contents: `read`, `write` (which reads), or `delete`; `export` is other
+    /// files, which leave for other systems.
     pub blobs: Option<String>,
+    /// Whether it loads into BigQuery. Then it is deployed where that is wanted, and nowhere else.
+    pub bigquery: bool,
     /// Whether the load balancer passes requests of the world on to it.
     pub public: bool,
     /// Secrets that it is given.

@@ -1,4 +1,4 @@
-//! Scheduled jobs: what Cloud Scheduler is in the cloud. There is one, `sweep`.
+//! Scheduled jobs: what Cloud Scheduler is in the cloud. Of the two there are, `sweep` is of use here.
 
 use std::{collections::BTreeMap, time::Duration};
 

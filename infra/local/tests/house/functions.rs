@@ -101,7 +101,7 @@ fn a_function_links_the_bucket_exactly_where_the_manifest_gives_it_access() {
         match (entry.blobs.as_deref(), function.links("nova-blobs")) {
             // It links them, and they the bucket.
             (Some("write"), false) if for_others => {}
-            (None, false) | (Some("read" | "write" | "delete"), true) => {}
+            (None, false) | (Some("read" | "write" | "delete" | "export"), true) => {}
             (access, links) => findings.push(format!(
                 "{name}: \"blobs\" is {access:?}, and linking nova-blobs is {links}"
             )),

@@ -157,6 +157,11 @@ async fn a_job_exits_with_its_code() {
     // It has migrated what was empty; now there is nothing to do.
     assert_eq!(cloud.job("migrate", &[]), Some(0));
     assert_eq!(cloud.job("sweep", &[]), Some(0));
+    assert_eq!(
+        cloud.job("export_analytics", &[]),
+        Some(0),
+        "nowhere to export to"
+    );
     let nobody = [("DATABASE_URL", "postgres://nova@127.0.0.1:1/nova")];
     assert_eq!(
         cloud.job("migrate", &nobody),
