@@ -75,13 +75,14 @@ impl Instance {
             alternative: options.alternative_names(),
         };
         let authority = authority_for(cloud, &name, options.ca_mode)?;
+        let trust = Trust::new(names, authority, options.shape)?;
         let inner = Arc::new(Inner {
             cloud: Arc::clone(cloud),
             issued: Issued::new(&name.common())?,
             name,
             options,
             addresses,
-            trust: Mutex::new(Trust::new(names, authority)?),
+            trust: Mutex::new(trust),
             cuts: watch::Sender::new(0),
             open: AtomicUsize::new(0),
             tasks: Mutex::default(),
@@ -140,7 +141,8 @@ impl Instance {
     pub fn rotate_server_ca(&self, old: OldCa) -> anyhow::Result<()> {
         let authority = new_authority(&self.0.name, self.0.options.ca_mode)?;
         let mut trust = self.0.trust();
-        let mut next = Trust::new(trust.names.clone(), Arc::new(authority))?;
+        let shape = self.0.options.shape;
+        let mut next = Trust::new(trust.names.clone(), Arc::new(authority), shape)?;
         if old == OldCa::Kept {
             next.former.clone_from(&trust.former);
             next.former.push(Arc::clone(&trust.authority));

@@ -55,7 +55,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use self::certificates::{CaMode, WrongCertificate};
+pub use self::certificates::{CaMode, Shape, WrongCertificate};
 use self::cloud::{Cloud, Settings};
 pub use self::dns::Record;
 pub use self::fault::{Effect, Fault, Step};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::CaMode;
+use super::{CaMode, Shape};
 
 /// The database behind an instance.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,8 @@ pub struct Options {
     pub database_version: String,
     /// Who signs the server's certificate.
     pub ca_mode: CaMode,
+    /// What that certificate looks like.
+    pub shape: Shape,
     /// Has a public address (`PRIMARY`).
     pub public: bool,
     /// Has an address in a private network (`PRIVATE`).
@@ -92,6 +94,7 @@ impl Default for Options {
             backend: Backend::default(),
             database_version: "POSTGRES_16".to_owned(),
             ca_mode: CaMode::default(),
+            shape: Shape::default(),
             public: true,
             private: false,
             psc: false,

@@ -45,6 +45,11 @@ impl Authority {
         &self.name
     }
 
+    /// What it signs with.
+    pub(super) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// Its certificate.
     pub(in crate::cloudsql) fn der(&self) -> &CertificateDer<'static> {
         self.issuer.der()

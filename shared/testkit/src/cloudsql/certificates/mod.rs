@@ -3,6 +3,7 @@
 mod authority;
 mod client;
 mod server;
+mod version_one;
 
 use std::time::{Duration, SystemTime};
 
@@ -11,8 +12,8 @@ use time::format_description::well_known::Rfc3339;
 
 pub(super) use authority::{Authority, Regions};
 pub(super) use client::{Issued, Origin, public_key};
-pub use server::WrongCertificate;
 pub(super) use server::{Names, Trust};
+pub use server::{Shape, WrongCertificate};
 
 /// Which kind of certificate authority stands behind an instance's server certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

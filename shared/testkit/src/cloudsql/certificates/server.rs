@@ -4,13 +4,38 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::authority::serial_number;
+use super::version_one::version_one;
 use super::{Authority, Validity};
+
+/// What a server's certificate looks like. All but the first are what hands and older tools make, and
+/// what Google's own connectors take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// X.509 version 3, for servers, signed by the authority.
+    #[default]
+    Usual,
+    /// X.509 version 1, which has no extensions: what `openssl x509 -req -CA …` makes.
+    VersionOne,
+    /// As the usual one, but an authority besides (`CA:TRUE`).
+    Authority,
+    /// An authority that signed itself: what `openssl req -x509` makes. It is all that `serverCaCert` holds.
+    SelfSigned,
+    /// As the usual one, by an authority that is told to nobody: `serverCaCert` holds the certificate itself.
+    Pinned,
+}
+
+impl Shape {
+    /// Whether clients are told the certificate itself, and not who signed it.
+    const fn is_told_itself(self) -> bool {
+        matches!(self, Self::SelfSigned | Self::Pinned)
+    }
+}
 
 /// What an instance shows instead of its own certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +84,7 @@ impl Names {
 /// A key and the certificates that a server shows for it.
 pub(in crate::cloudsql) struct ServerCertificate {
     pub(in crate::cloudsql) chain: Vec<CertificateDer<'static>>,
+    pem: String,
     key: Vec<u8>,
 }
 
@@ -67,7 +93,12 @@ impl ServerCertificate {
         PrivatePkcs8KeyDer::from(self.key.clone()).into()
     }
 
-    fn sign(authority: &Authority, names: &Names, validity: Validity) -> anyhow::Result<Self> {
+    fn sign(
+        authority: &Authority,
+        names: &Names,
+        validity: Validity,
+        shape: Shape,
+    ) -> anyhow::Result<Self> {
         let mut subject = DistinguishedName::new();
         if !names.common.is_empty() {
             subject.push(DnType::CommonName, names.common.as_str());
@@ -85,12 +116,27 @@ impl ServerCertificate {
         parameters.distinguished_name = subject;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if matches!(shape, Shape::Authority | Shape::SelfSigned) {
+            parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
         let key = KeyPair::generate()?;
-        let certificate = authority.sign(parameters, &key)?;
-        let mut chain = vec![certificate.der().clone()];
-        chain.extend(authority.intermediates());
+        let certificate = match shape {
+            Shape::SelfSigned => parameters.self_signed(&key)?,
+            Shape::Pinned => Authority::root(authority.name())?.sign(parameters, &key)?,
+            Shape::Usual | Shape::VersionOne | Shape::Authority => {
+                authority.sign(parameters, &key)?
+            }
+        };
+        let mut chain = vec![match shape {
+            Shape::VersionOne => version_one(certificate.der(), authority.key())?,
+            _ => certificate.der().clone(),
+        }];
+        if !shape.is_told_itself() {
+            chain.extend(authority.intermediates());
+        }
         Ok(Self {
             chain,
+            pem: certificate.pem(),
             key: key.serialize_der(),
         })
     }
@@ -103,24 +149,34 @@ pub(in crate::cloudsql) struct Trust {
     /// Those before it that are still trusted.
     pub(in crate::cloudsql) former: Vec<Arc<Authority>>,
     pub(in crate::cloudsql) shown: Arc<ServerCertificate>,
+    /// What clients are told to trust where that is the certificate itself.
+    told: Arc<ServerCertificate>,
+    shape: Shape,
 }
 
 impl Trust {
     pub(in crate::cloudsql) fn new(
         names: Names,
         authority: Arc<Authority>,
+        shape: Shape,
     ) -> anyhow::Result<Self> {
-        let shown = ServerCertificate::sign(&authority, &names, Validity::long())?;
+        let shown = ServerCertificate::sign(&authority, &names, Validity::long(), shape)?;
+        let shown = Arc::new(shown);
         Ok(Self {
             names,
             authority,
             former: Vec::new(),
-            shown: Arc::new(shown),
+            told: Arc::clone(&shown),
+            shown,
+            shape,
         })
     }
 
     /// What `serverCaCert.cert` holds.
     pub(in crate::cloudsql) fn pem(&self) -> String {
+        if self.shape.is_told_itself() {
+            return self.told.pem.clone();
+        }
         let all = self.former.iter().chain([&self.authority]);
         all.map(|authority| authority.pem_chain()).collect()
     }
@@ -131,20 +187,26 @@ impl Trust {
         wrong: WrongCertificate,
         sibling: &Authority,
     ) -> anyhow::Result<()> {
-        let sign = |authority: &Authority, names: &Names| {
-            ServerCertificate::sign(authority, names, Validity::long())
+        let sign = |authority: &Authority, names: &Names, validity| {
+            ServerCertificate::sign(authority, names, validity, self.shape)
         };
+        let long = Validity::long();
         let shown = match wrong {
-            WrongCertificate::None => sign(&self.authority, &self.names),
-            WrongCertificate::Ca => sign(&Authority::root(self.authority.name())?, &self.names),
-            WrongCertificate::Name => sign(&self.authority, &self.names.other("stranger")),
-            WrongCertificate::NoName => sign(&self.authority, &Names::default()),
-            WrongCertificate::Expired => {
-                ServerCertificate::sign(&self.authority, &self.names, Validity::past())
+            WrongCertificate::None => sign(&self.authority, &self.names, long),
+            WrongCertificate::Ca => {
+                let stranger = Authority::root(self.authority.name())?;
+                sign(&stranger, &self.names, long)
             }
-            WrongCertificate::Sibling => sign(sibling, &self.names.other("sibling")),
+            WrongCertificate::Name => sign(&self.authority, &self.names.other("stranger"), long),
+            WrongCertificate::NoName => sign(&self.authority, &Names::default(), long),
+            WrongCertificate::Expired => sign(&self.authority, &self.names, Validity::past()),
+            WrongCertificate::Sibling => sign(sibling, &self.names.other("sibling"), long),
         };
         self.shown = Arc::new(shown?);
+        // What is wrong is one thing at a time: nobody is told a stranger's certificate.
+        if !matches!(wrong, WrongCertificate::Ca | WrongCertificate::Sibling) {
+            self.told = Arc::clone(&self.shown);
+        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::server::{Acceptor, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
@@ -81,8 +82,11 @@ fn config(instance: &Inner) -> anyhow::Result<ServerConfig> {
     let verifier =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
     let shown = Arc::clone(&instance.trust().shown);
+    let key = provider.key_provider.load_private_key(shown.key())?;
+    // Unread: rustls would not show a certificate that it does not read itself.
+    let shown = SingleCertAndKey::from(CertifiedKey::new(shown.chain.clone(), key));
     Ok(ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier.build()?)
-        .with_single_cert(shown.chain.clone(), shown.key())?)
+        .with_cert_resolver(Arc::new(shown)))
 }
