@@ -13,14 +13,14 @@
 //! | `CSQL_CONNECTIONS` | how many (1) |
 //! | `CSQL_SEQUENTIAL` | 1: one after the other; else all at once |
 //! | `CSQL_HOLD_MS` | how long each is kept open after its query (0) |
-//! | `CSQL_TIMEOUT_MS` | for each connection, everything included (30000) |
+//! | `CSQL_TIMEOUT_MS` | for each connection, its query included (30000) |
 //! | `CSQL_ENDPOINT` | the address of the Admin API |
 //! | `CSQL_DNS` | `host:port` of a DNS server, for instances named by DNS names |
 //! | `CSQL_QUOTA_PROJECT` | who pays for calls of the Admin API |
 //!
 //! Credentials are found as usual: `GOOGLE_APPLICATION_CREDENTIALS`, `GCE_METADATA_HOST`.
 
-use std::{env, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
+use std::{env, io, net::SocketAddr, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
 use cloudsql_connector::{Connector, DnsResolver, Error, IpType, PgBridge, Refresh};
 use futures_util::future::try_join_all;
@@ -29,10 +29,17 @@ use sqlx::{
     Connection as _, PgConnection,
     postgres::{PgConnectOptions, PgDatabaseError},
 };
+use tokio::time::{Instant, timeout_at};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let (line, exit) = match probe().await {
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime of one thread");
+    let outcome = runtime.block_on(probe());
+    // A name that the system still looks up must not keep the result back.
+    runtime.shutdown_background();
+    let (line, exit) = match outcome {
         Ok((rows, user)) => (
             json!({"ok": true, "rows": rows, "user": user}),
             ExitCode::SUCCESS,
@@ -92,11 +99,12 @@ impl From<sqlx::Error> for Failure {
 }
 
 async fn probe() -> Result<(usize, String), Failure> {
+    let timeout = Duration::from_millis(read("CSQL_TIMEOUT_MS", 30_000)?);
     let mut builder = Connector::builder()
         .iam_login(read("CSQL_IAM", 0)? == 1)
         .ip_type(read("CSQL_IP_TYPE", IpType::default())?)
         .refresh(read("CSQL_REFRESH", Refresh::default())?)
-        .timeout(Duration::from_millis(read("CSQL_TIMEOUT_MS", 30_000)?))
+        .timeout(timeout)
         .user_agent("cloudsql-probe/1.0");
     if let Some(endpoint) = text("CSQL_ENDPOINT") {
         builder = builder.endpoint(endpoint);
@@ -104,8 +112,11 @@ async fn probe() -> Result<(usize, String), Failure> {
     if let Some(project) = text("CSQL_QUOTA_PROJECT") {
         builder = builder.quota_project(project);
     }
-    if text("CSQL_DNS").is_some() {
-        let server = read("CSQL_DNS", ([127, 0, 0, 1], 53).into())?;
+    if let Some(server) = text("CSQL_DNS") {
+        let server = address_of(&server).await.map_err(|error| Failure {
+            class: "configuration".to_owned(),
+            error: format!("CSQL_DNS: {error}"),
+        })?;
         builder = builder.resolver(Arc::new(DnsResolver::at(server)));
     }
     let connector = builder.build()?;
@@ -122,27 +133,54 @@ async fn probe() -> Result<(usize, String), Failure> {
     let users = if read("CSQL_SEQUENTIAL", 0)? == 1 {
         let mut users = Vec::new();
         for _ in 0..connections {
-            users.push(ask(&options, hold).await?);
+            users.push(ask(&options, timeout, hold).await?);
         }
         users
     } else {
-        try_join_all((0..connections).map(|_| ask(&options, hold))).await?
+        try_join_all((0..connections).map(|_| ask(&options, timeout, hold))).await?
     };
     connector.close(Duration::from_secs(1)).await;
     Ok((users.len(), users.into_iter().next().unwrap_or_default()))
 }
 
-async fn ask(options: &PgConnectOptions, hold: Duration) -> Result<String, Failure> {
-    let mut connection = PgConnection::connect_with(options).await?;
-    let user = sqlx::query_scalar("select current_user::text")
-        .fetch_one(&mut connection)
-        .await?;
+/// Of a `host:port`; a host with addresses of both kinds is asked by IPv4.
+async fn address_of(server: &str) -> io::Result<SocketAddr> {
+    let found = tokio::net::lookup_host(server).await?;
+    let first = found.min_by_key(SocketAddr::is_ipv6);
+    first.ok_or_else(|| io::Error::other(format!("{server} has no address")))
+}
+
+async fn ask(
+    options: &PgConnectOptions,
+    timeout: Duration,
+    hold: Duration,
+) -> Result<String, Failure> {
+    // The connector, which can say more about it, is late first.
+    let deadline = Instant::now() + timeout + Duration::from_millis(100);
+    let connecting = PgConnection::connect_with(options);
+    let mut connection = within(deadline, "login", connecting).await?;
+    let query = sqlx::query_scalar("select current_user::text").fetch_one(&mut connection);
+    let user = within(deadline, "query", query).await?;
     // A timer that is due at once still takes a millisecond.
     if !hold.is_zero() {
         tokio::time::sleep(hold).await;
     }
-    connection.close().await?;
+    within(Instant::now() + timeout, "close", connection.close()).await?;
     Ok(user)
+}
+
+async fn within<T>(
+    deadline: Instant,
+    step: &str,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Failure> {
+    match timeout_at(deadline, work).await {
+        Ok(done) => Ok(done?),
+        Err(_late) => Err(Failure {
+            class: format!("{step}/timeout"),
+            error: "the time for a connection is over".to_owned(),
+        }),
+    }
 }
 
 #[expect(

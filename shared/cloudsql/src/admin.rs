@@ -13,16 +13,17 @@ use http::{
     HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
-use serde::de::DeserializeOwned;
+use rustls::crypto::CryptoProvider;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::answers::ConnectSettings;
-use self::answers::{Issued, Resolved};
+use self::answers::{Answer, Issued, Resolved};
 use crate::{
     error::{Error, ErrorKind, Step},
     http::{Held, Http, HttpError, OWN_USER_AGENT, Reply},
     instance::InstanceName,
+    json::without_text,
     refusal::Refusal,
     remedy::{Asked, remedy},
     retry::{self, Backoff},
@@ -78,6 +79,7 @@ impl AdminApi {
         tokens: Arc<dyn TokenSource>,
         quota_project: Option<String>,
         user_agent: Option<&str>,
+        provider: Arc<CryptoProvider>,
     ) -> Result<Self, Error> {
         let refused = |message| Error::new(ErrorKind::Configuration, Step::Configuration, message);
         let endpoint = endpoint.map_or_else(
@@ -113,7 +115,7 @@ impl AdminApi {
             None => None,
         };
         Ok(Self {
-            http: Http::new(user_agent),
+            http: Http::new(user_agent, provider),
             endpoint,
             tokens,
             quota_project,
@@ -216,7 +218,7 @@ impl AdminApi {
         }
     }
 
-    async fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
+    async fn call<T: Answer>(&self, call: &Call<'_>) -> Result<T, Error> {
         // Attempts share a connection, if it is not the connection that failed.
         let _open = self.hold();
         let mut backoff = Backoff::default();
@@ -298,11 +300,7 @@ impl AdminApi {
         Ok(request)
     }
 
-    async fn attempt<T: DeserializeOwned>(
-        &self,
-        call: &Call<'_>,
-        token: &Token,
-    ) -> Result<T, Failure> {
+    async fn attempt<T: Answer>(&self, call: &Call<'_>, token: &Token) -> Result<T, Failure> {
         let request = self.request(call, token).map_err(|error| Failure {
             error,
             refusal: None,
@@ -312,14 +310,18 @@ impl AdminApi {
         let reply = self.http.send(request, call.deadline).await;
         let reply = reply.map_err(|error| Failure::of_exchange(call.step, error))?;
         if reply.status.is_success() {
-            return serde_json::from_slice(&reply.body).map_err(|error| Failure {
+            let answer = serde_json::from_slice::<T>(&reply.body);
+            let answer = answer.map_err(|error| without_text(&error));
+            let missing = "what was asked for is not in it";
+            let answer = answer.and_then(|it| it.is_whole().then_some(it).ok_or(missing.into()));
+            return answer.map_err(|why| Failure {
                 error: Error::new(
                     ErrorKind::Protocol,
                     call.step,
                     format!("the answer of {host} cannot be read"),
                 )
                 .answer(reply.status.as_u16(), None)
-                .caused_by(without_text(&error)),
+                .caused_by(why),
                 refusal: None,
                 then: Then::OnceMore,
             });
@@ -346,16 +348,6 @@ impl AdminApi {
             None => failure.error,
         }
     }
-}
-
-/// The place of the fault only; the text around it could be a secret.
-fn without_text(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        serde_json::error::Category::Data => "not what was expected",
-        serde_json::error::Category::Eof => "cut off",
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "not JSON",
-    };
-    format!("{what} at line {}, column {}", error.line(), error.column())
 }
 
 impl Failure {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, crypto::CryptoProvider};
 
 use crate::{
     admin::AdminApi,
@@ -14,6 +14,7 @@ use crate::{
     connector::{Connector, Inner},
     dns::{GoogleNames, Resolver},
     error::{Error, ErrorKind, Step},
+    http::usual_provider,
     key::PendingKey,
     observe::{Nobody, Observer},
     refresh::{Means, Refresh},
@@ -161,7 +162,8 @@ impl ConnectorBuilder {
         self
     }
 
-    /// Which cryptography TLS uses (the process's default, else `ring`).
+    /// Which cryptography TLS uses, to instances and to the Admin API (the process's default, else
+    /// `ring`). Sources of tokens use that default, whatever is given here.
     #[must_use]
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
@@ -196,10 +198,15 @@ impl ConnectorBuilder {
             Some(Tokens::Fresh(source)) => keep(source),
             None => keep(crate::tokens::default_source()?),
         });
-        let provider = self
-            .provider
-            .or_else(|| CryptoProvider::get_default().cloned())
-            .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+        let provider = self.provider.unwrap_or_else(usual_provider);
+        let tls = ClientConfig::builder_with_provider(Arc::clone(&provider));
+        if let Err(error) = tls.with_protocol_versions(&[&rustls::version::TLS13]) {
+            let message = "the cryptography provider cannot do TLS 1.3";
+            let error = Error::new(ErrorKind::Configuration, Step::Configuration, message)
+                .remedy("use one that can, such as that of ring")
+                .caused_by(error);
+            return Err(error);
+        }
         let universe = self
             .universe_domain
             .or_else(|| variable("GOOGLE_CLOUD_UNIVERSE_DOMAIN"))
@@ -219,6 +226,7 @@ impl ConnectorBuilder {
             self.quota_project
                 .or_else(|| variable("GOOGLE_CLOUD_QUOTA_PROJECT")),
             self.user_agent.as_deref(),
+            Arc::clone(&provider),
         )?;
         let means = Means {
             google: GoogleNames::new(api.clone()),
@@ -266,4 +274,57 @@ impl fmt::Debug for ConnectorBuilder {
 #[expect(clippy::disallowed_methods, reason = "where Google's tools look, too")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rustls::crypto::{GetRandomFailed, SecureRandom, ring};
+
+    use super::*;
+    use crate::tokens::Fixed;
+
+    /// Counts how often it is asked for random bytes.
+    #[derive(Debug)]
+    struct Counted(AtomicUsize);
+
+    impl SecureRandom for Counted {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            ring::default_provider().secure_random.fill(bytes)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_cryptography_that_was_given_speaks_to_google_too() {
+        static RANDOM: Counted = Counted(AtomicUsize::new(0));
+        let provider = CryptoProvider {
+            secure_random: &RANDOM,
+            ..ring::default_provider()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("https://{}", listener.local_addr().unwrap());
+        let connector = Connector::builder()
+            .tokens(Arc::new(Fixed::new("t")))
+            .endpoint(endpoint)
+            .crypto_provider(Arc::new(provider))
+            .timeout(Duration::from_secs(1))
+            .build()
+            .unwrap();
+        let (_open, _error) = tokio::join!(listener.accept(), connector.warm_up("p:r:i"));
+        assert!(RANDOM.0.load(Ordering::SeqCst) > 0);
+    }
+
+    #[test]
+    fn cryptography_without_tls_1_3_is_refused_at_once() {
+        let provider = CryptoProvider {
+            cipher_suites: Vec::new(),
+            ..ring::default_provider()
+        };
+        let tokens = Arc::new(Fixed::new("t"));
+        let builder = Connector::builder().tokens(tokens);
+        let error = builder.crypto_provider(Arc::new(provider)).build();
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Configuration);
+    }
 }

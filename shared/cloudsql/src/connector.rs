@@ -99,7 +99,7 @@ impl Connector {
             Error::new(
                 ErrorKind::Protocol,
                 Step::Settings,
-                format!("unknown database: {}", session.settings.version),
+                format!("unknown database: {:?}", session.settings.version),
             )
         })
     }
@@ -155,5 +155,57 @@ impl Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Connector")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{
+        Event as LogLine, Metadata, Subscriber,
+        field::{Field, Visit},
+        span::{Attributes, Id, Record},
+    };
+
+    use super::*;
+    use crate::tokens::Fixed;
+
+    /// Writes down what spans are about.
+    #[derive(Clone, Default)]
+    struct Spans(Arc<Mutex<Vec<String>>>);
+
+    impl Visit for Spans {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            let mut seen = self.0.lock().unwrap();
+            seen.push(format!("{} {value:?}", field.name()));
+        }
+    }
+
+    impl Subscriber for Spans {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+            if attributes.metadata().name() == "dial" {
+                attributes.record(&mut self.clone());
+            }
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &LogLine<'_>) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[tokio::test]
+    async fn the_span_of_a_dial_says_where_it_leads() {
+        let spans = Spans::default();
+        let _watched = tracing::subscriber::set_default(spans.clone());
+        let tokens = Arc::new(Fixed::new("t"));
+        let connector = Connector::builder().tokens(tokens).build().unwrap();
+        connector.connect("nowhere").await.unwrap_err();
+        assert_eq!(*spans.0.lock().unwrap(), [r#"instance "nowhere""#]);
     }
 }

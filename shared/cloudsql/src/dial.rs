@@ -26,7 +26,7 @@ use crate::{
 const PORT: u16 = 3307;
 
 impl Inner {
-    #[tracing::instrument(name = "dial", level = "debug", skip_all, fields(instance))]
+    #[tracing::instrument(name = "dial", level = "debug", skip_all, fields(instance = instance))]
     pub(crate) async fn dial(
         self: &Arc<Self>,
         instance: &str,
@@ -49,6 +49,10 @@ impl Inner {
             .await
         {
             Err(error) if stale.is_none() && is_worth_a_refresh(&error) => {
+                if Instant::now() >= deadline {
+                    refresher.distrust(&session);
+                    return Err(error);
+                }
                 tracing::debug!(%error, "trying again with new settings and a new certificate");
                 // What is told is why there is no connection; a refresh that fails is a reason, too.
                 let (refresher, renewed) =
@@ -91,12 +95,10 @@ impl Inner {
         let hosts = self.hosts(target, session, deadline).await?;
         let mut failure = None;
         for (index, host) in hosts.iter().enumerate() {
+            let others = hosts.len() - index - 1;
             // An address that swallows packets must not eat the time of the next one, nor that of the
             // second try with new settings.
-            let left = deadline.saturating_duration_since(Instant::now());
-            let shares = hosts.len() - index + usize::from(is_first);
-            let shares = u32::try_from(shares).unwrap_or(u32::MAX);
-            let slice = Instant::now() + left / shares;
+            let slice = share(deadline, others + 1 + usize::from(is_first));
             let addresses = match self.addresses(host, slice).await {
                 Ok(addresses) => addresses,
                 Err(error) => {
@@ -104,8 +106,15 @@ impl Inner {
                     continue;
                 }
             };
-            for address in addresses {
-                match self.handshake(session, address, slice).await {
+            for (index, address) in addresses.iter().enumerate() {
+                let more = addresses.len() - index - 1;
+                let tcp_limit = share(slice, more + 1);
+                // Who has taken the call may be slow to answer it, as long as no other is waiting.
+                let tls_limit = share(deadline, others + more + 1);
+                match self
+                    .handshake(session, *address, tcp_limit, tls_limit)
+                    .await
+                {
                     Ok(tls) => {
                         let stream = Stream::new(
                             tls,
@@ -181,9 +190,10 @@ impl Inner {
         &self,
         session: &Session,
         address: IpAddr,
-        deadline: Instant,
+        tcp_limit: Instant,
+        tls_limit: Instant,
     ) -> Result<TlsStream<Socket>, Error> {
-        let tcp = self.tcp(address, deadline).await?;
+        let tcp = self.tcp(address, tcp_limit).await?;
         // A machine that slept since the session was checked would show a certificate that is over.
         if session.ends <= self.means.clock.now() {
             return Err(Error::new(
@@ -192,7 +202,7 @@ impl Inner {
                 "the certificate ended before it was used",
             ));
         }
-        self.tls(session, address, tcp, deadline).await
+        self.tls(session, address, tcp, tls_limit).await
     }
 
     pub(crate) async fn tcp(&self, address: IpAddr, deadline: Instant) -> Result<Socket, Error> {
@@ -237,6 +247,13 @@ pub(crate) fn closed() -> Error {
         Step::Configuration,
         "the connector was closed",
     )
+}
+
+/// The end of the first of so many equal parts of what is left.
+fn share(deadline: Instant, parts: usize) -> Instant {
+    let now = Instant::now();
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+    now + deadline.saturating_duration_since(now) / parts
 }
 
 /// Wrong addresses, certificates and roots get better by asking again; a missing type of address

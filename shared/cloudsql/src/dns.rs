@@ -197,6 +197,7 @@ mod tests {
     use crate::{
         admin::AdminApi,
         fake::{Answer, Fake},
+        http::usual_provider,
         tokens::Fixed,
     };
 
@@ -249,9 +250,16 @@ mod tests {
 
     fn google(endpoint: &str) -> GoogleNames {
         let tokens = Arc::new(Fixed::new("t"));
-        GoogleNames::new(
-            AdminApi::new(Some(endpoint), "googleapis.com", tokens, None, None).unwrap(),
-        )
+        let provider = usual_provider();
+        let api = AdminApi::new(
+            Some(endpoint),
+            "googleapis.com",
+            tokens,
+            None,
+            None,
+            provider,
+        );
+        GoogleNames::new(api.unwrap())
     }
 
     async fn behind(domain: &str, zone: &Zone) -> Result<InstanceName, Error> {

@@ -12,7 +12,6 @@ use crate::{
     error::{Error, ErrorKind, Step},
     instance::Target,
     refresh::Refresher,
-    settings::Settings,
     tokens::{ADMIN_SCOPE, LOGIN_SCOPE},
 };
 
@@ -134,19 +133,14 @@ impl Walk<'_> {
             Ok(((), said))
         })
         .await?;
+        let refresher = Refresher::new(instance, domain, Arc::clone(&inner.means));
         let settings = self
             .step(Step::Settings, async {
-                let answer = inner
-                    .means
-                    .api
-                    .connect_settings(&instance, deadline())
-                    .await?;
-                let settings = Settings::read(&instance, domain.as_deref(), &answer)?;
+                let settings = refresher.fetch_settings(deadline()).await?;
                 let said = settings.to_string();
                 Ok((settings, said))
             })
             .await?;
-        let refresher = Refresher::new(instance, domain, Arc::clone(&inner.means));
         let certificate = self
             .step(Step::Certificate, async {
                 let certificate = refresher.fetch_certificate(deadline()).await?;
@@ -169,7 +163,7 @@ impl Walk<'_> {
                 Ok((addresses, said))
             })
             .await?;
-        let session = refresher.session_of(Arc::new(settings), &certificate)?;
+        let session = refresher.session_of(settings, &certificate)?;
         for address in hosts {
             let tcp = self
                 .step(Step::Tcp, async {

@@ -5,7 +5,7 @@
 //! What is kept is the TLS session, so that the next connection is resumed.
 //!
 //! Plain `http` is spoken because emulators and the metadata server speak it. Redirects are not
-//! followed, and no proxy is taken from the environment.
+//! followed, and no proxy is taken from the environment. Servers are checked against Mozilla's roots.
 
 use std::{
     error::Error as StdError,
@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header::USER_AGENT};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioExecutor};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, crypto::CryptoProvider};
 use tokio::time::{Instant, timeout_at};
 
 type Client = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -36,6 +36,7 @@ pub(crate) struct Http(Arc<Inner>);
 
 struct Inner {
     user_agent: HeaderValue,
+    provider: Arc<CryptoProvider>,
     tls: OnceLock<ClientConfig>,
     open: Mutex<Weak<Client>>,
 }
@@ -54,9 +55,11 @@ pub(crate) struct Reply {
 }
 
 impl Http {
-    pub(crate) fn new(user_agent: HeaderValue) -> Self {
+    /// The provider does TLS 1.3.
+    pub(crate) fn new(user_agent: HeaderValue, provider: Arc<CryptoProvider>) -> Self {
         Self(Arc::new(Inner {
             user_agent,
+            provider,
             tls: OnceLock::new(),
             open: Mutex::default(),
         }))
@@ -64,7 +67,7 @@ impl Http {
 
     /// With the name of this crate alone.
     pub(crate) fn plain() -> Self {
-        Self::new(HeaderValue::from_static(OWN_USER_AGENT))
+        Self::new(HeaderValue::from_static(OWN_USER_AGENT), usual_provider())
     }
 
     pub(crate) fn user_agent(&self) -> &HeaderValue {
@@ -99,6 +102,12 @@ impl Http {
     }
 }
 
+/// The process's default, else `ring`.
+pub(crate) fn usual_provider() -> Arc<CryptoProvider> {
+    let of_process = CryptoProvider::get_default().cloned();
+    of_process.unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
+}
+
 /// What this crate calls itself.
 pub(crate) const OWN_USER_AGENT: &str =
     concat!("cloudsql-connector-rust/", env!("CARGO_PKG_VERSION"));
@@ -110,9 +119,9 @@ impl Inner {
             return client;
         }
         let tls = self.tls.get_or_init(|| {
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            ClientConfig::builder_with_provider(Arc::clone(&self.provider))
                 .with_safe_default_protocol_versions()
-                .expect("ring supports the default TLS versions")
+                .expect("a provider does TLS 1.3")
                 .with_webpki_roots()
                 .with_no_client_auth()
         });
@@ -263,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn the_user_agent_is_said_and_the_answer_comes_whole_whatever_its_status() {
         let fake = Fake::start([Answer::new(418, "tea").header("x-a", "b")]).await;
-        let http = Http::new(HeaderValue::from_static("me/1"));
+        let http = Http::new(HeaderValue::from_static("me/1"), usual_provider());
         let reply = http.send(get(&fake.url("/x")), soon()).await.unwrap();
         assert_eq!((reply.status.as_u16(), &*reply.body), (418, &b"tea"[..]));
         assert_eq!(reply.headers["x-a"], "b");

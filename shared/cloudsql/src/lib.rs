@@ -7,6 +7,7 @@
 //! wrong and what to do; [`Observer`] is told what happens.
 
 mod admin;
+mod authorities;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-mysql"))]
 mod bridge;
 mod builder;
@@ -22,6 +23,7 @@ mod error;
 mod fake;
 mod http;
 mod instance;
+mod json;
 mod key;
 mod observe;
 mod pem;

@@ -345,13 +345,18 @@ impl Refresher {
     }
 
     #[tracing::instrument(name = "settings", level = "debug", skip_all)]
-    async fn fetch_settings(&self, deadline: Instant) -> Result<Arc<Settings>, Error> {
+    pub(crate) async fn fetch_settings(&self, deadline: Instant) -> Result<Arc<Settings>, Error> {
         let answer = self
             .means
             .api
             .connect_settings(&self.name, deadline)
             .await?;
-        Settings::read(&self.name, self.domain.as_deref(), &answer).map(Arc::new)
+        let now = self.means.clock.now();
+        let settings = Settings::read(&self.name, self.domain.as_deref(), &answer, now)?;
+        if self.means.login.is_some() {
+            settings.check_iam_login()?;
+        }
+        Ok(Arc::new(settings))
     }
 
     #[tracing::instrument(name = "certificate", level = "debug", skip_all)]

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::error::ErrorKind;
+use crate::{error::ErrorKind, json::or_default};
 
 /// An answer with a status that is not 2xx.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,14 +31,15 @@ enum Said {
     Full(Full),
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Full {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     message: String,
     status: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     errors: Vec<Item>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     details: Vec<Item>,
 }
 
@@ -159,6 +160,18 @@ mod tests {
         );
         assert_eq!(refusal.consumer.as_deref(), Some("projects/12"));
         assert_eq!(refusal.kind(), ErrorKind::Denied);
+    }
+
+    #[test]
+    fn what_an_api_says_nothing_about_may_be_null() {
+        let body = br#"{"error": {"code": 403, "message": "No.", "status": "PERMISSION_DENIED",
+            "errors": null, "details": null}, "error_description": null}"#;
+        let refusal = Refusal::read(StatusCode::FORBIDDEN, body);
+        assert_eq!(refusal.said("it"), "No.");
+        assert_eq!(refusal.reason().as_deref(), Some("PERMISSION_DENIED"));
+        let body = br#"{"error": {"message": null, "errors": [{"reason": "notAuthorized"}]}}"#;
+        let refusal = Refusal::read(StatusCode::FORBIDDEN, body);
+        assert_eq!(refusal.reason().as_deref(), Some("notAuthorized"));
     }
 
     #[test]

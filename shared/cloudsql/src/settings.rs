@@ -1,14 +1,12 @@
 //! What `connectSettings` says about an instance: where it is and how to know it.
 
-use std::sync::Arc;
-
-use rustls::RootCertStore;
+use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     admin::ConnectSettings,
+    authorities::Authorities,
     error::{Error, ErrorKind, Step},
     instance::InstanceName,
-    pem,
     tls::ServerIdentity,
 };
 
@@ -70,6 +68,17 @@ pub enum Engine {
     SqlServer,
 }
 
+/// As their makers write it.
+impl std::fmt::Display for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL",
+            Self::SqlServer => "SQL Server",
+        })
+    }
+}
+
 /// The settings of one instance, read and checked.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -87,9 +96,10 @@ impl Settings {
         name: &InstanceName,
         domain: Option<&str>,
         answer: &ConnectSettings,
+        now: SystemTime,
     ) -> Result<Self, Error> {
         let refused = |kind, message: String| Error::new(kind, Step::Settings, message);
-        if answer.region != name.region() {
+        if !answer.region.is_empty() && answer.region != name.region() {
             return Err(refused(
                 ErrorKind::Configuration,
                 format!("region is {}, asked for {}", answer.region, name.region()),
@@ -109,14 +119,16 @@ impl Settings {
             _ => None,
         };
         let addresses = |kind: &str| {
-            let fitting = answer.ip_addresses.iter().filter(|it| it.kind == kind);
+            let all = answer.ip_addresses.iter();
+            let fitting = all.filter(|it| it.kind == kind && !it.ip_address.is_empty());
             fitting.map(|it| it.ip_address.clone()).collect()
         };
+        let authorities = Authorities::read(&answer.server_ca_cert.cert, now)?;
         Ok(Self {
             engine,
             version,
             identity: ServerIdentity {
-                roots: Arc::new(roots(answer)?),
+                authorities: Arc::new(authorities),
                 name: server_name(domain, answer),
                 common_name: name.common_name(),
             },
@@ -124,6 +136,18 @@ impl Settings {
             private: addresses("PRIVATE"),
             psc: psc_names(answer),
         })
+    }
+
+    /// Whether users can log in by IAM, as far as is known.
+    pub(crate) fn check_iam_login(&self) -> Result<(), Error> {
+        if self.engine != Some(Engine::SqlServer) {
+            return Ok(());
+        }
+        let message = "SQL Server has no users who log in by IAM";
+        Err(
+            Error::new(ErrorKind::Configuration, Step::Settings, message)
+                .remedy("leave `iam_login` off, and log in with a password"),
+        )
     }
 
     /// Where to connect, best first; never empty.
@@ -193,35 +217,13 @@ impl std::fmt::Display for Settings {
     }
 }
 
-/// One or several PEM blocks; several while a CA is rotated, and with a CA of many instances, where
-/// the intermediate and the root are given.
-fn roots(answer: &ConnectSettings) -> Result<RootCertStore, Error> {
-    let failed = |what: &str| Error::new(ErrorKind::Protocol, Step::Settings, what);
-    let text = answer
-        .server_ca_cert
-        .as_ref()
-        .map_or("", |certificate| certificate.cert.as_str());
-    let certificates = pem::certificates(text)
-        .map_err(|error| failed("serverCaCert is not PEM").caused_by(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate).map_err(|error| {
-            failed("serverCaCert holds something else than certificates").caused_by(error)
-        })?;
-    }
-    if roots.is_empty() {
-        return Err(failed("serverCaCert holds no certificate"));
-    }
-    Ok(roots)
-}
-
 /// The name that the certificate must have: the caller's, else the instance's own.
 fn server_name(domain: Option<&str>, answer: &ConnectSettings) -> Option<String> {
     let names = answer.dns_names.iter().map(|it| it.name.as_str());
     domain
         .into_iter()
         .chain(names.take(1))
-        .chain(answer.dns_name.as_deref())
+        .chain([answer.dns_name.as_str()])
         .map(trim_dot)
         .find(|name| !name.is_empty())
         .map(str::to_ascii_lowercase)
@@ -237,12 +239,7 @@ fn psc_names(answer: &ConnectSettings) -> Vec<String> {
     let mut names: Vec<String> = own.map(|it| trim_dot(&it.name).to_owned()).collect();
     names.sort_by_key(|name| !name.ends_with(".sql-psc.goog"));
     if names.is_empty() && answer.psc_enabled {
-        names.extend(
-            answer
-                .dns_name
-                .as_deref()
-                .map(|name| trim_dot(name).to_owned()),
-        );
+        names.push(trim_dot(&answer.dns_name).to_owned());
     }
     names.retain(|name| !name.is_empty());
     names

@@ -7,29 +7,26 @@
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme,
     client::{
         ResolvesClientCert, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        verify_server_cert_signed_by_trust_anchor,
     },
-    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-    server::ParsedCertificate,
+    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
     sign::CertifiedKey,
 };
-use x509_parser::{
-    extensions::GeneralName,
-    prelude::{FromDer as _, X509Certificate},
-};
+use x509_parser::{extensions::GeneralName, prelude::X509Certificate};
 
-use crate::settings::trim_dot;
+use crate::{
+    authorities::{Authorities, Shown},
+    settings::trim_dot,
+};
 
 /// How to know an instance.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerIdentity {
-    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) authorities: Arc<Authorities>,
     /// The DNS name that the certificate is expected to have; of lower case, without the last dot.
     pub(crate) name: Option<String>,
     /// `project:instance`, for certificates without that name.
@@ -44,15 +41,13 @@ impl ServerIdentity {
     }
 
     /// Checks the name, after the chain.
-    fn check_name(&self, certificate: &CertificateDer<'_>) -> Result<(), WrongServer> {
-        let (_, certificate) =
-            X509Certificate::from_der(certificate).map_err(|_broken| WrongServer::unreadable())?;
-        let names = dns_names(&certificate);
+    fn check_name(&self, certificate: &X509Certificate<'_>) -> Result<(), WrongServer> {
+        let names = dns_names(certificate);
         let wanted = self.name.as_deref();
         if wanted.is_some_and(|wanted| names.iter().any(|name| same_name(name, wanted))) {
             return Ok(());
         }
-        let common_name = common_name(&certificate);
+        let common_name = common_name(certificate);
         if common_name == Some(self.common_name.as_str()) {
             return Ok(());
         }
@@ -101,15 +96,6 @@ pub(crate) struct WrongServer {
     pub(crate) given: Vec<String>,
 }
 
-impl WrongServer {
-    fn unreadable() -> Self {
-        Self {
-            wanted: "a certificate that can be read".to_owned(),
-            given: Vec::new(),
-        }
-    }
-}
-
 impl fmt::Display for WrongServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let given = if self.given.is_empty() {
@@ -143,15 +129,11 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        verify_server_cert_signed_by_trust_anchor(
-            &ParsedCertificate::try_from(end_entity)?,
-            &self.identity.roots,
-            intermediates,
-            now,
-            self.algorithms.all,
-        )?;
+        let server = Shown::read(end_entity)?;
+        let authorities = &self.identity.authorities;
+        authorities.vouch_for(&server, intermediates, now, &self.algorithms)?;
         // Not webpki's own check: it refuses names that end in a dot, and never reads a common name.
-        self.identity.check_name(end_entity).map_err(|wrong| {
+        self.identity.check_name(&server.says).map_err(|wrong| {
             rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(wrong))))
         })?;
         Ok(ServerCertVerified::assertion())
@@ -172,7 +154,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        // By its key alone: webpki does not read every certificate that was vouched for.
+        let server = Shown::read(certificate)?;
+        let key = SubjectPublicKeyInfoDer::from(server.says.public_key().raw);
+        verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-use std::{path::PathBuf, process::Output};
+use std::{
+    path::PathBuf,
+    process::Output,
+    time::{Duration, Instant},
+};
 
 use nova_testkit::{
     cloudsql::{Backend, CloudSql, Effect, Fault, Instance, Options, Step, WrongCertificate},
@@ -10,7 +14,11 @@ use nova_testkit::{
 };
 use serde_json::Value;
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    process::Command,
+    time::timeout,
+};
 
 const INSTANCE: &str = "my-project:europe-west1:main";
 const PRINCIPAL: &str = "nova@my-project.iam.gserviceaccount.com";
@@ -24,6 +32,11 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// With this server in the place of PostgreSQL.
+    async fn with(server: Option<Backend>) -> Self {
         let database = Postgres::shared()
             .await
             .database("programs", async |url| {
@@ -38,7 +51,7 @@ impl World {
         let cloud = CloudSql::start().await.unwrap();
         cloud.principal(PRINCIPAL).unwrap();
         let options = Options {
-            backend: Backend::Unix(database.socket()),
+            backend: server.unwrap_or_else(|| Backend::Unix(database.socket())),
             iam_users: vec![USER.to_owned()],
             ..Options::default()
         };
@@ -261,6 +274,38 @@ async fn the_probe_prints_one_line_of_json() {
     let error = line["error"].as_str().unwrap();
     assert!(error.contains("HTTP 404"), "{error}");
 
+    // A DNS server may be named by a name.
+    let name = "db.example.com";
+    let to = nova_testkit::cloudsql::Record::Txt(INSTANCE.to_owned());
+    world.cloud.answer_dns(name, to);
+    let server = format!("localhost:{}", world.cloud.dns().port());
+    let (line, _) = world
+        .probe(&[("CSQL_INSTANCE", name), ("CSQL_DNS", &server)])
+        .await;
+    assert_eq!(line["user"], USER, "{line}");
+
     let (line, exit) = world.probe(&[("CSQL_IP_TYPE", "SATELLITE")]).await;
     assert_eq!((&line["class"], exit), (&"configuration".into(), 1));
+}
+
+#[tokio::test]
+async fn the_probe_ends_in_its_time_whatever_the_server_does() {
+    let let_in = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    for (words, class) in [(&let_in[..9], "login/timeout"), (let_in, "query/timeout")] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(words).await.unwrap();
+            stream.read_to_end(&mut Vec::new()).await.unwrap();
+        });
+        let world = World::with(Some(Backend::Tcp(address))).await;
+        let started = Instant::now();
+        // Long enough for the key, where all tests want one at once.
+        let probed = world.probe(&[("CSQL_TIMEOUT_MS", "4000")]);
+        let (line, exit) = timeout(Duration::from_secs(20), probed).await.unwrap();
+        assert!(started.elapsed() < Duration::from_secs(6), "{line}");
+        assert_eq!((&line["class"], exit), (&class.into(), 1), "{line}");
+        server.abort();
+    }
 }

@@ -1,71 +1,97 @@
-//! What the Admin API answers.
+//! What the Admin API answers. Any field may be missing or `null`.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::json::or_default;
+
+/// What one of its methods answers.
+pub(super) trait Answer: DeserializeOwned {
+    /// Whether it holds what was asked for.
+    fn is_whole(&self) -> bool;
+}
 
 /// What `connectSettings` answers, as far as it is documented and of use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct ConnectSettings {
+    #[serde(deserialize_with = "or_default")]
     pub(crate) region: String,
     /// As Google writes it: `POSTGRES_16`.
+    #[serde(deserialize_with = "or_default")]
     pub(crate) database_version: String,
-    #[serde(default)]
-    pub(crate) server_ca_cert: Option<ServerCaCert>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) server_ca_cert: Pem,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) ip_addresses: Vec<IpMapping>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) psc_enabled: bool,
     /// Of the time before `dns_names`.
-    #[serde(default)]
-    pub(crate) dns_name: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) dns_name: String,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) dns_names: Vec<DnsName>,
 }
 
-/// The CA that signs the server's certificate: one or several PEM blocks.
+impl Answer for ConnectSettings {
+    fn is_whole(&self) -> bool {
+        !self.server_ca_cert.cert.is_empty()
+    }
+}
+
+/// One or several PEM blocks: those of the CA that signs the server's certificate, or the
+/// certificate for our key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ServerCaCert {
-    #[serde(default)]
+#[serde(default)]
+pub(crate) struct Pem {
+    #[serde(deserialize_with = "or_default")]
     pub(crate) cert: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct IpMapping {
     /// `PRIMARY`, `PRIVATE`, `OUTGOING`.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", deserialize_with = "or_default")]
     pub(crate) kind: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) ip_address: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct DnsName {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) name: String,
     /// `PUBLIC`, `PRIVATE_SERVICES_ACCESS`, `PRIVATE_SERVICE_CONNECT`.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) connection_type: String,
     /// `INSTANCE`, `CLUSTER`.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) dns_scope: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct Issued {
-    pub(super) ephemeral_cert: Certificate,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) ephemeral_cert: Pem,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Certificate {
-    pub(super) cert: String,
+impl Answer for Issued {
+    fn is_whole(&self) -> bool {
+        !self.ephemeral_cert.cert.is_empty()
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct Resolved {
+    #[serde(deserialize_with = "or_default")]
     pub(super) connection_name: String,
+}
+
+impl Answer for Resolved {
+    fn is_whole(&self) -> bool {
+        !self.connection_name.is_empty()
+    }
 }

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use super::*;
 use crate::{
     fake::{Answer, Fake},
+    http::usual_provider,
     tokens::{CachedTokens, Fixed, TokenError},
 };
 
@@ -35,6 +36,7 @@ fn api_with(fake: &Fake, tokens: Arc<dyn TokenSource>) -> AdminApi {
         tokens,
         payer,
         Some("app/1"),
+        usual_provider(),
     )
     .unwrap()
 }
@@ -59,7 +61,7 @@ async fn settings_are_asked_for_as_the_official_connectors_do() {
     let found = settings(&fake).await.unwrap();
     assert_eq!(found.region, "europe-west1");
     assert_eq!(found.ip_addresses[0].kind, "PRIMARY");
-    assert_eq!(found.server_ca_cert.unwrap().cert, "PEM");
+    assert_eq!(found.server_ca_cert.cert, "PEM");
     assert_eq!(
         found.dns_names[0].connection_type,
         "PRIVATE_SERVICE_CONNECT"
@@ -80,6 +82,49 @@ async fn settings_are_asked_for_as_the_official_connectors_do() {
     assert_eq!(headers["x-goog-api-client"], agent);
     assert_eq!(headers["x-goog-user-project"], "payer");
     assert_eq!(headers["authorization"], "Bearer t0ken");
+}
+
+#[tokio::test]
+async fn a_field_that_is_missing_or_null_is_nothing() {
+    let nothing = r#"{"serverCaCert": {"cert": "PEM"}, "region": null, "databaseVersion": null,
+        "ipAddresses": null, "pscEnabled": null, "dnsName": null, "dnsNames": null}"#;
+    let little = r#"{"serverCaCert": {"cert": "PEM"}, "ipAddresses": [{"type": null}],
+        "dnsNames": [{"name": null, "dnsScope": null, "connectionType": null}]}"#;
+    let fake = Fake::start([Answer::new(200, nothing), Answer::new(200, little)]).await;
+    let found = settings(&fake).await.unwrap();
+    let server_ca_cert = found.server_ca_cert.clone();
+    let nothing = ConnectSettings {
+        server_ca_cert,
+        ..ConnectSettings::default()
+    };
+    assert_eq!(found, nothing);
+    let found = settings(&fake).await.unwrap();
+    assert_eq!((found.ip_addresses.len(), found.dns_names.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_answer_without_what_was_asked_for_is_asked_for_once_more_and_then_told() {
+    for body in [
+        "{}",
+        r#"{"serverCaCert": null, "ephemeralCert": null, "connectionName": null}"#,
+        r#"{"serverCaCert": {"cert": null}, "ephemeralCert": {"cert": null}}"#,
+    ] {
+        let fake = Fake::start([Answer::new(200, body)]).await;
+        let (api, name) = (api(&fake), instance());
+        let settings = api.connect_settings(&name, soon()).await.map(drop);
+        let certificate = api.ephemeral_certificate(&name, "KEY", None, soon()).await;
+        let resolved = api.instance_of_dns_name("r", "a.b", soon()).await;
+        for (step, outcome) in [
+            (Step::Settings, settings),
+            (Step::Certificate, certificate.map(drop)),
+            (Step::Dns, resolved.map(drop)),
+        ] {
+            let error = outcome.unwrap_err();
+            assert_eq!((error.kind(), error.step()), (ErrorKind::Protocol, step));
+            assert!(error.detail().contains("is not in it"), "{error:?}");
+        }
+        assert_eq!(fake.asked(), 6);
+    }
 }
 
 #[tokio::test]
@@ -339,7 +384,8 @@ async fn a_dns_name_that_could_change_the_address_is_not_asked_for() {
 async fn the_address_follows_the_universe_unless_it_is_said() {
     let api = |endpoint, universe| {
         let tokens = Arc::new(Fixed::new("t"));
-        AdminApi::new(endpoint, universe, tokens, None, None).map(|api| api.endpoint)
+        AdminApi::new(endpoint, universe, tokens, None, None, usual_provider())
+            .map(|api| api.endpoint)
     };
     assert_eq!(api(None, "u.goog").unwrap(), "https://sqladmin.u.goog");
     assert_eq!(api(Some("http://h:1/x/"), "u").unwrap(), "http://h:1/x");

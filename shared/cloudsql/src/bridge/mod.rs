@@ -35,6 +35,7 @@ use crate::{
     error::{Error, ErrorKind, Step},
     instance::Target,
     refresh::Session,
+    settings::Engine,
     stream::Stream,
 };
 
@@ -57,6 +58,7 @@ impl Bridge {
     fn start<F>(
         connector: &Connector,
         instance: &str,
+        engine: Engine,
         name: &str,
         serve: impl Fn(UnixStream, Tunnel) -> F + Send + Sync + 'static,
     ) -> Result<Self, Error>
@@ -75,6 +77,7 @@ impl Bridge {
         let tunnel = Tunnel {
             connector: connector.clone(),
             instance: instance.to_owned(),
+            engine,
         };
         let accepting = tokio::spawn(async move {
             loop {
@@ -133,6 +136,8 @@ fn listen(name: &str) -> io::Result<(UnixListener, PathBuf)> {
 struct Tunnel {
     connector: Connector,
     instance: String,
+    /// Whose protocol is spoken here.
+    engine: Engine,
 }
 
 impl Tunnel {
@@ -158,20 +163,33 @@ struct Call<'a> {
 
 impl Call<'_> {
     async fn dial(&self) -> Result<Stream, Error> {
-        let Tunnel {
-            connector,
-            instance,
-        } = self.tunnel;
-        connector.dial(instance, None, self.deadline).await
+        self.dial_instead(None).await
     }
 
     /// With another certificate than the one that was refused.
     async fn dial_again(&self, refused: &Arc<Session>) -> Result<Stream, Error> {
+        self.dial_instead(Some(refused)).await
+    }
+
+    async fn dial_instead(&self, refused: Option<&Arc<Session>>) -> Result<Stream, Error> {
         let Tunnel {
             connector,
             instance,
+            engine,
         } = self.tunnel;
-        connector.dial(instance, Some(refused), self.deadline).await
+        let stream = connector.dial(instance, refused, self.deadline).await?;
+        match stream.session().settings.engine {
+            Some(other) if other != *engine => {
+                let message =
+                    format!("the instance runs {other}; a bridge for {engine} leads there");
+                let error = Error::new(ErrorKind::Configuration, Step::Settings, message).remedy(
+                    format!("use a client for {other}, or name another instance"),
+                );
+                Err(error.about(instance, self.started.elapsed()))
+            }
+            // Nobody has to say what it is.
+            _ => Ok(stream),
+        }
     }
 
     /// Does what the server has to answer before it is certain that it takes the client.
@@ -202,6 +220,17 @@ impl Call<'_> {
 /// the handshake, by an alert or by an end without a word.
 fn may_be_the_certificate(error: &Error) -> bool {
     (error.step(), error.kind()) == (Step::Login, ErrorKind::Unavailable)
+}
+
+/// What clients of SQL databases tell apart.
+fn sqlstate(error: &Error) -> &'static str {
+    match (error.kind(), error.step()) {
+        (ErrorKind::Denied, Step::Login) => "28000",
+        (ErrorKind::Closed, _) => "08003",
+        // Unable to establish a connection, as opposed to: establishing it was rejected.
+        (kind, _) if kind.is_retryable() => "08001",
+        _ => "08004",
+    }
 }
 
 fn is_tls(error: &io::Error) -> bool {

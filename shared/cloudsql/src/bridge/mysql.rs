@@ -12,8 +12,8 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{Bridge, Call, Tunnel, may_be_the_certificate, relay};
-use crate::{connector::Connector, error::Error, stream::Stream};
+use super::{Bridge, Call, Tunnel, may_be_the_certificate, relay, sqlstate};
+use crate::{connector::Connector, error::Error, settings::Engine, stream::Stream};
 
 /// A way for sqlx to a MySQL instance; make one for each pool, and keep it as long as the pool.
 ///
@@ -42,7 +42,7 @@ impl MySqlBridge {
     /// When the name cannot be one of an instance, or no socket can be made: outside of a Tokio
     /// runtime, for example.
     pub fn start(connector: &Connector, instance: &str) -> Result<Self, Error> {
-        let bridge = Bridge::start(connector, instance, SOCKET, serve)?;
+        let bridge = Bridge::start(connector, instance, Engine::MySql, SOCKET, serve)?;
         Ok(Self {
             bridge,
             iam_login: connector.iam_login(),
@@ -70,6 +70,9 @@ const SOCKET: &str = "mysql.sock";
 
 /// A greeting holds a version, some random bytes and a name.
 const MAX_GREETING: usize = 4 * 1024;
+
+/// Longer than anything that we say and do not quote.
+const LONGEST_TEXT: usize = 2000;
 
 async fn serve(mut client: UnixStream, tunnel: Tunnel) -> io::Result<()> {
     match open(tunnel.call()).await {
@@ -124,13 +127,22 @@ async fn read_packet(server: &mut Stream) -> io::Result<Vec<u8>> {
 /// `CR_CONN_HOST_ERROR`, what clients say when they cannot reach a server.
 const CODE: u16 = 2003;
 
-/// Our error in the server's own form; sqlx gives it to its user as `Error::Database`.
+/// Our error in the server's own form; sqlx gives it to its user as `Error::Database`. There is one
+/// text for all: what went wrong, what to do, and then what it came from.
 fn error_packet(error: &Error) -> Vec<u8> {
-    let mut text = format!("cloudsql: {}: {error}", error.detail());
-    text.truncate(text.floor_char_boundary(1000));
+    let mut text = format!("cloudsql: {error}");
+    let causes = error.detail();
+    if let Some(causes) = causes.strip_prefix(error.message())
+        && !causes.is_empty()
+    {
+        text.push_str("; caused by");
+        text.push_str(causes);
+    }
+    text.truncate(text.floor_char_boundary(LONGEST_TEXT));
     let mut content = vec![0xFF];
     content.extend_from_slice(&CODE.to_le_bytes());
-    content.extend_from_slice(b"#08001");
+    content.push(b'#');
+    content.extend_from_slice(sqlstate(error).as_bytes());
     content.extend_from_slice(text.as_bytes());
     let length = u32::try_from(content.len())
         .unwrap_or_default()

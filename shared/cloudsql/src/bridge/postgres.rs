@@ -7,15 +7,16 @@ use std::{io, sync::Arc};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
     time::timeout_at,
 };
 
-use super::{Bridge, Call, Tunnel, may_be_the_certificate, relay};
+use super::{Bridge, Call, Tunnel, may_be_the_certificate, relay, sqlstate};
 use crate::{
     connector::Connector,
     error::{Error, ErrorKind, Step},
+    settings::Engine,
     stream::Stream,
     tokens::{LOGIN_SCOPE, Token},
 };
@@ -71,7 +72,7 @@ impl PgBridge {
 
     fn listen(connector: &Connector, instance: &str, password: Password) -> Result<Self, Error> {
         let serve = move |client, tunnel| serve(client, tunnel, password);
-        let bridge = Bridge::start(connector, instance, SOCKET, serve)?;
+        let bridge = Bridge::start(connector, instance, Engine::Postgres, SOCKET, serve)?;
         let iam_login = connector.iam_login() || password == Password::Token;
         Ok(Self { bridge, iam_login })
     }
@@ -137,13 +138,42 @@ async fn serve(mut client: UnixStream, tunnel: Tunnel, password: Password) -> io
     match connected {
         Ok((mut server, answer)) => {
             client.write_all(&answer).await?;
-            relay(&mut client, &mut server).await
+            let rest = pass_login(&mut client, &mut server, answer);
+            match call.hear(rest).await {
+                Ok(()) => relay(&mut client, &mut server).await,
+                Err(error) => refuse(client, &error).await,
+            }
         }
-        Err(error) => {
-            client.write_all(&error_response(&error)).await?;
-            client.shutdown().await
-        }
+        Err(error) => refuse(client, &error).await,
     }
+}
+
+async fn refuse(mut client: UnixStream, error: &Error) -> io::Result<()> {
+    client.write_all(&error_response(error)).await?;
+    client.shutdown().await
+}
+
+/// Passes the rest of the login on, until the server is ready for queries or has said why it is not.
+/// Whoever is asked answers; nobody speaks out of turn.
+async fn pass_login(
+    client: &mut UnixStream,
+    server: &mut Stream,
+    answer: Vec<u8>,
+) -> io::Result<()> {
+    let mut message = last_message(&answer).to_vec();
+    // ReadyForQuery, ErrorResponse
+    while !matches!(message.first(), Some(b'Z' | b'E')) {
+        if is_question(&message) {
+            message.clear();
+            read_message(client, &mut message).await?;
+            server.write_all(&message).await?;
+            server.flush().await?;
+        }
+        message.clear();
+        read_message(server, &mut message).await?;
+        client.write_all(&message).await?;
+    }
+    Ok(())
 }
 
 /// The start-up packet and its code. Requests for encryption are declined: the tunnel has it.
@@ -274,9 +304,9 @@ impl Login<'_> {
 }
 
 /// Reads one message with its head: type, length, content.
-async fn read_message(server: &mut Stream, seen: &mut Vec<u8>) -> io::Result<()> {
+async fn read_message(from: &mut (impl AsyncRead + Unpin), seen: &mut Vec<u8>) -> io::Result<()> {
     let mut head = [0; 5];
-    server.read_exact(&mut head).await?;
+    from.read_exact(&mut head).await?;
     let [_, a, b, c, d] = head;
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
     if !(4..=MAX_ANSWER.saturating_sub(seen.len())).contains(&length) {
@@ -289,7 +319,7 @@ async fn read_message(server: &mut Stream, seen: &mut Vec<u8>) -> io::Result<()>
     let start = seen.len();
     seen.resize(start + length - 4, 0);
     if let Some(content) = seen.get_mut(start..) {
-        server.read_exact(content).await?;
+        from.read_exact(content).await?;
     }
     Ok(())
 }
@@ -304,6 +334,14 @@ fn last_message(mut messages: &[u8]) -> &[u8] {
         }
     }
     messages
+}
+
+/// Something about authentication other than `AuthenticationOk` and `AuthenticationSASLFinal`.
+fn is_question(message: &[u8]) -> bool {
+    match *message {
+        [b'R', _, _, _, _, a, b, c, d, ..] => !matches!(u32::from_be_bytes([a, b, c, d]), 0 | 12),
+        _ => false,
+    }
 }
 
 /// `AuthenticationCleartextPassword`.
@@ -333,13 +371,6 @@ fn is_login_refused(messages: &[u8]) -> bool {
 
 /// Our error in the server's own form; sqlx gives it to its user as `Error::Database`.
 fn error_response(error: &Error) -> Vec<u8> {
-    let code = match (error.kind(), error.step()) {
-        (ErrorKind::Denied, Step::Login) => "28000",
-        (ErrorKind::Closed, _) => "08003",
-        // Unable to establish a connection, as opposed to: establishing it was rejected.
-        (kind, _) if kind.is_retryable() => "08001",
-        _ => "08004",
-    };
     let message = format!("cloudsql: {}: {}", error.step(), error.detail());
     let (detail, hint) = (error.to_string(), error.hint().unwrap_or_default());
     // For programs: a place that the server's own errors have, too, and that people do not read.
@@ -347,7 +378,7 @@ fn error_response(error: &Error) -> Vec<u8> {
     let fields = [
         (b'S', "FATAL"),
         (b'V', "FATAL"),
-        (b'C', code),
+        (b'C', sqlstate(error)),
         (b'M', message.as_str()),
         (b'D', detail.as_str()),
         (b'H', hint),

@@ -153,13 +153,14 @@ impl fmt::Debug for Impersonated {
 #[serde(rename_all = "camelCase")]
 struct Answer {
     access_token: String,
-    expire_time: String,
+    expire_time: Option<String>,
 }
 
 impl TokenSource for Impersonated {
     fn token<'a>(&'a self, scopes: &'a [&'a str]) -> BoxFuture<'a, Result<Token, TokenError>> {
         Box::pin(async move {
             let own = self.source.token(&[CLOUD_SCOPE]).await?;
+            let asked = SystemTime::now();
             let request = self.request(scopes, &own)?;
             let body = match endpoint::ask(&self.http, &ENDPOINT, &request).await {
                 Ok(body) => body,
@@ -172,15 +173,18 @@ impl TokenSource for Impersonated {
                 }
                 Err(Failure::Other(error)) => return Err(error),
             };
-            let answer: Answer = serde_json::from_slice(&body).map_err(endpoint::unreadable)?;
-            let ends = OffsetDateTime::parse(&answer.expire_time, &Rfc3339).map_err(|error| {
-                TokenError::new(
-                    ErrorKind::Protocol,
-                    "the end of the access token is no time",
-                )
-                .with_source(error)
-            })?;
-            Ok(Token::new(answer.access_token, SystemTime::from(ends)))
+            let answer: Answer =
+                serde_json::from_slice(&body).map_err(|error| endpoint::unreadable(&error))?;
+            let ends = match &answer.expire_time {
+                None => endpoint::untold(asked),
+                Some(time) => OffsetDateTime::parse(time, &Rfc3339)
+                    .map_err(|error| {
+                        let text = "the end of the access token is no time";
+                        TokenError::new(ErrorKind::Protocol, text).with_source(error)
+                    })?
+                    .into(),
+            };
+            Ok(Token::new(answer.access_token, ends))
         })
     }
 
@@ -239,6 +243,15 @@ mod tests {
                 ["projects/-/serviceAccounts/one@proj.iam.gserviceaccount.com"]})
         );
         assert_eq!(source.principal().await.as_deref(), Some(TARGET));
+    }
+
+    #[tokio::test]
+    async fn a_token_whose_end_is_not_said_is_taken_to_live_for_a_short_time() {
+        let fake = Fake::start([fake::Answer::new(200, r#"{"accessToken":"theirs"}"#)]).await;
+        let token = impersonated(&fake).token(&[LOGIN_SCOPE]).await.unwrap();
+        let left = token.expires_at().duration_since(SystemTime::now());
+        let left = left.unwrap();
+        assert!(left > Duration::from_mins(4) && left <= Duration::from_mins(5));
     }
 
     #[tokio::test]

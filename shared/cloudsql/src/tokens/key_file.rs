@@ -6,13 +6,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use aws_lc_rs::{
+    encoding::{AsDer as _, Pkcs8V1Der},
+    rsa::KeyPair,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
+use rustls::pki_types::{PrivatePkcs1KeyDer, pem::PemObject as _};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::{error::ErrorKind, http::Http};
+use crate::{error::ErrorKind, http::Http, pem};
 
 use super::{
     Token, TokenError, TokenSource,
@@ -108,14 +113,30 @@ impl KeyFile {
 }
 
 fn account(text: &str) -> Result<gcp_auth::CustomServiceAccount, TokenError> {
+    let read = match in_pkcs8(text) {
+        Some(text) => gcp_auth::CustomServiceAccount::from_json(&text),
+        None => gcp_auth::CustomServiceAccount::from_json(text),
+    };
     // Its errors are told without their text, which could be a piece of the key.
-    gcp_auth::CustomServiceAccount::from_json(text).map_err(|_error| {
+    read.map_err(|_error| {
         TokenError::new(
             ErrorKind::Configuration,
             "the private key of the service account cannot be read",
         )
         .with_hint("make a new key: gcloud iam service-accounts keys create")
     })
+}
+
+/// The same file with its key in PKCS#8, as Google writes it and `gcp_auth` reads it, when it is in
+/// PKCS#1 (`BEGIN RSA PRIVATE KEY`), as other tools do.
+fn in_pkcs8(text: &str) -> Option<Zeroizing<String>> {
+    let mut file: Value = serde_json::from_str(text).ok()?;
+    let key = file.get("private_key")?.as_str()?.as_bytes();
+    let key = PrivatePkcs1KeyDer::from_pem_slice(key).ok()?;
+    let pair = KeyPair::from_der(key.secret_pkcs1_der()).ok()?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+    *file.get_mut("private_key")? = pem::encode("PRIVATE KEY", der.as_ref()).into();
+    Some(Zeroizing::new(file.to_string()))
 }
 
 /// A question that only who has the key can ask (RFC 7523).
@@ -192,21 +213,20 @@ impl TokenSource for KeyFile {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::rsa::KeySize;
+
     use super::*;
     use crate::fake::{Answer, Fake};
 
-    /// A key made for this test.
+    /// A key made for this test, as Google writes it.
     fn key_file(token_uri: &str) -> String {
-        use aws_lc_rs::{
-            encoding::{AsDer as _, Pkcs8V1Der},
-            rsa::{KeyPair, KeySize},
-        };
+        key_file_with(token_uri, |pkcs8| pem::encode("PRIVATE KEY", pkcs8))
+    }
+
+    fn key_file_with(token_uri: &str, write: impl Fn(&[u8]) -> String) -> String {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        let base64 = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
-        // In two pieces, or it would look like a key that somebody left here.
-        let kind = "PRIVATE KEY";
-        let pem = format!("-----BEGIN {kind}-----\n{base64}\n-----END {kind}-----\n");
+        let pem = write(der.as_ref());
         json!({"type": "service_account", "project_id": "proj", "private_key_id": "k1",
             "private_key": pem, "client_email": "sa@proj.iam.gserviceaccount.com",
             "token_uri": token_uri})
@@ -225,7 +245,7 @@ mod tests {
             url::form_urlencoded::parse(&body).into_owned().collect();
         let assertion = fields.iter().find(|(name, _)| name == "assertion").unwrap();
         let parts: Vec<_> = assertion.1.split('.').collect();
-        let decode = |part: &str| -> serde_json::Value {
+        let decode = |part: &str| -> Value {
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
         };
         assert_eq!(decode(parts[0])["kid"], "k1");
@@ -239,6 +259,16 @@ mod tests {
             principal.as_deref(),
             Some("sa@proj.iam.gserviceaccount.com")
         );
+    }
+
+    #[tokio::test]
+    async fn a_key_in_pkcs1_signs_too() {
+        let answer = r#"{"access_token":"one","expires_in":3599}"#;
+        let fake = Fake::start([Answer::new(200, answer)]).await;
+        // In PKCS#8 it follows 26 bytes, which say that it is one of RSA.
+        let pkcs1 = |pkcs8: &[u8]| pem::encode("RSA PRIVATE KEY", &pkcs8[26..]);
+        let source = KeyFile::from_json(&key_file_with(&fake.url("/"), pkcs1)).unwrap();
+        assert_eq!(source.token(&["a"]).await.unwrap().secret(), "one");
     }
 
     #[tokio::test]

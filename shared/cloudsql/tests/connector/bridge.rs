@@ -1,6 +1,9 @@
 //! PostgreSQL through the bridge, with sqlx.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use cloudsql_connector::{Connector, PgBridge};
 use nova_testkit::{
@@ -267,6 +270,9 @@ async fn a_client_that_leaves_in_the_middle_of_a_query_takes_its_tunnel_with_it(
     assert!(no_tunnel_is_open(&fixture.world).await);
 }
 
+/// `AuthenticationOk` and `ReadyForQuery`.
+const LET_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+
 /// A server that talks without being listened to, and hears nothing for a moment.
 async fn busy_server() -> (Backend, oneshot::Receiver<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -278,7 +284,7 @@ async fn busy_server() -> (Backend, oneshot::Receiver<Vec<u8>>) {
         let length = stream.read(&mut startup).await.unwrap();
         assert!(length > 8);
         let (mut from_client, mut to_client) = stream.into_split();
-        to_client.write_all(b"R\0\0\0\x08\0\0\0\0").await.unwrap();
+        to_client.write_all(LET_IN).await.unwrap();
         tokio::spawn(async move {
             let mut notice = b"N\0\x01\0\0".to_vec();
             notice.resize(0x1_0001, 0);
@@ -308,7 +314,9 @@ async fn what_a_client_says_before_it_leaves_reaches_the_server_whole() {
     let length = u32::try_from(startup.len() + 4).unwrap();
     client.write_u32(length).await.unwrap();
     client.write_all(startup.as_bytes()).await.unwrap();
-    assert_eq!(client.read_u8().await.unwrap(), b'R');
+    let mut begun = [0; LET_IN.len()];
+    client.read_exact(&mut begun).await.unwrap();
+    assert_eq!(begun, LET_IN);
     let mut last = vec![b'x'; 300_000];
     last.extend_from_slice(b"X\0\0\0\x04");
     client.write_all(&last).await.unwrap();
@@ -317,4 +325,65 @@ async fn what_a_client_says_before_it_leaves_reaches_the_server_whole() {
     let heard = tokio::time::timeout(Duration::from_secs(10), heard).await;
     assert_eq!(heard.unwrap().unwrap().len(), last.len());
     assert!(no_tunnel_is_open(&world).await);
+}
+
+/// A server that says this, and then listens for ever.
+async fn silent_server(words: &'static [u8]) -> Backend {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                stream.write_all(words).await.unwrap();
+                stream.read_to_end(&mut Vec::new()).await.ok();
+            });
+        }
+    });
+    Backend::Tcp(address)
+}
+
+#[tokio::test]
+async fn a_login_that_stalls_in_the_middle_ends_at_the_deadline() {
+    for words in [
+        &b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"[..],
+        b"R\0\0\0\x08\0\0\0\0",
+    ] {
+        let world = World::with(Options {
+            backend: silent_server(words).await,
+            ..Options::default()
+        })
+        .await;
+        let limit = Duration::from_secs(2);
+        let connector = world.builder().timeout(limit).build().unwrap();
+        while connector.warm_up(INSTANCE).await.is_err() {}
+        let bridge = PgBridge::start(&connector, INSTANCE).unwrap();
+        let options = bridge.options(PRINCIPAL).password("secret");
+        let started = Instant::now();
+        let login = PgConnection::connect_with(&options);
+        let login = tokio::time::timeout(limit * 3, login).await;
+        assert!(started.elapsed() < limit + Duration::from_secs(1));
+        let (code, message, detail, _) = told(&login.unwrap().unwrap_err());
+        assert_eq!(code, "08001");
+        assert!(
+            message.contains("did not answer the login in time"),
+            "{message}"
+        );
+        assert!(detail.contains(INSTANCE), "{detail}");
+        assert!(no_tunnel_is_open(&world).await);
+    }
+}
+
+#[tokio::test]
+async fn another_database_than_postgresql_is_told_and_not_spoken_to() {
+    let world = World::with(Options {
+        database_version: "MYSQL_8_0".to_owned(),
+        ..Options::default()
+    })
+    .await;
+    let bridge = PgBridge::start(&world.connector(), INSTANCE).unwrap();
+    let login = PgConnection::connect_with(&bridge.options(PRINCIPAL)).await;
+    let (code, message, _, hint) = told(&login.unwrap_err());
+    assert_eq!(code, "08004");
+    assert!(message.contains("the instance runs MySQL"), "{message}");
+    assert!(hint.contains("use a client for MySQL"), "{hint}");
 }

@@ -198,6 +198,37 @@ async fn a_dial_that_fails_is_tried_again_with_a_new_certificate_before_anybody_
 }
 
 #[tokio::test]
+async fn a_slow_handshake_has_all_the_time_that_is_left() {
+    let world = World::start().await;
+    let connector = world.builder().timeout(Duration::from_secs(4)).build();
+    let connector = connector.unwrap();
+    while connector.warm_up(INSTANCE).await.is_err() {}
+    let slow = Effect::Delay(Duration::from_millis(2500));
+    world.inject(Fault::new(Step::Tls, slow));
+    connector.connect(INSTANCE).await.unwrap();
+    // No second try, and no second certificate.
+    let asked = (world.cloud.count(Step::Tcp), world.asked(Step::Certificate));
+    assert_eq!(asked, (1, 1));
+}
+
+#[tokio::test]
+async fn after_a_handshake_that_took_all_the_time_the_next_connection_asks_anew() {
+    let world = World::start().await;
+    let connector = world.builder().timeout(Duration::from_secs(1)).build();
+    let connector = connector.unwrap();
+    while connector.warm_up(INSTANCE).await.is_err() {}
+    world.inject(Fault::new(Step::Tls, Effect::Hang));
+    let error = failure(&connector, INSTANCE).await;
+    assert_eq!(
+        (error.kind(), error.step()),
+        (ErrorKind::Timeout, Place::Tls)
+    );
+    assert_eq!(world.asked(Step::ConnectSettings), 1);
+    connector.connect(INSTANCE).await.unwrap();
+    assert_eq!(world.asked(Step::ConnectSettings), 2);
+}
+
+#[tokio::test]
 async fn an_instance_that_is_down_does_not_use_up_the_quota() {
     let world = World::start().await;
     let connector = world.connector();

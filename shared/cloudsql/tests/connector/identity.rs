@@ -2,7 +2,7 @@
 
 use cloudsql_connector::{ErrorKind, Step};
 use nova_testkit::cloudsql::{
-    CaMode, Connection, DnsName, Event, OldCa, Options, WrongCertificate,
+    CaMode, Connection, DnsName, Event, OldCa, Options, Shape, WrongCertificate,
 };
 
 use crate::support::{INSTANCE, USER, World, failure, greet};
@@ -10,13 +10,17 @@ use crate::support::{INSTANCE, USER, World, failure, greet};
 const MODES: [CaMode; 3] = [CaMode::Internal, CaMode::Cas, CaMode::CustomerCas];
 
 async fn refused(mode: CaMode, wrong: WrongCertificate) -> String {
-    let world = World::in_mode(mode).await;
+    refused_by(&World::in_mode(mode).await, wrong).await
+}
+
+async fn refused_by(world: &World, wrong: WrongCertificate) -> String {
     world.instance.serve_wrong(wrong).unwrap();
     let error = failure(&world.connector(), INSTANCE).await;
     assert_eq!(
         (error.kind(), error.step()),
         (ErrorKind::Identity, Step::Tls),
-        "{mode:?} {wrong:?}: {error}"
+        "{:?} {wrong:?}: {error}",
+        world.instance
     );
     // The first try, and one with new settings and a new certificate.
     assert_eq!(world.count().refreshes, 2);
@@ -155,5 +159,81 @@ async fn a_ca_that_was_replaced_is_learned_before_the_caller_hears_of_it() {
         world.instance.rotate_server_ca(OldCa::Dropped).unwrap();
         connector.connect(INSTANCE).await.unwrap();
         assert_eq!(world.count().refreshes, 2);
+    }
+}
+
+async fn in_shape(shape: Shape, ca_mode: CaMode) -> World {
+    World::with(Options {
+        shape,
+        ca_mode,
+        ..Options::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_accepted() {
+    for mode in MODES {
+        let world = in_shape(Shape::VersionOne, mode).await;
+        world.connector().connect(INSTANCE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_signed_its_certificate_itself_is_accepted_where_google_names_just_that() {
+    let world = in_shape(Shape::SelfSigned, CaMode::Internal).await;
+    world.connector().connect(INSTANCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_that_google_names_itself_needs_no_authority() {
+    for mode in MODES {
+        let world = in_shape(Shape::Pinned, mode).await;
+        world.connector().connect(INSTANCE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_is_one_of_an_authority_is_accepted() {
+    for mode in MODES {
+        let world = in_shape(Shape::Authority, mode).await;
+        world.connector().connect(INSTANCE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_certificate_is_refused_in_every_shape() {
+    for (shape, mode) in [
+        (Shape::VersionOne, CaMode::Internal),
+        // Under a regional CA, where a sibling has the same authority.
+        (Shape::VersionOne, CaMode::Cas),
+        (Shape::Authority, CaMode::Internal),
+        (Shape::Authority, CaMode::Cas),
+        (Shape::SelfSigned, CaMode::Internal),
+        (Shape::Pinned, CaMode::Internal),
+        (Shape::Pinned, CaMode::Cas),
+    ] {
+        for (wrong, why) in [
+            (WrongCertificate::Ca, "UnknownIssuer"),
+            (WrongCertificate::Name, "certificate is for"),
+            (WrongCertificate::NoName, "certificate is for"),
+            (WrongCertificate::Expired, "Expired"),
+            (WrongCertificate::Sibling, ""),
+        ] {
+            let world = in_shape(shape, mode).await;
+            let is_told_itself = matches!(shape, Shape::SelfSigned | Shape::Pinned);
+            if is_told_itself && wrong == WrongCertificate::Expired {
+                // It is its own authority.
+                world.instance.serve_wrong(wrong).unwrap();
+                let error = failure(&world.connector(), INSTANCE).await;
+                assert!(
+                    error.to_string().contains("rotate the server CA"),
+                    "{error}"
+                );
+                continue;
+            }
+            let said = refused_by(&world, wrong).await;
+            assert!(said.contains(why), "{shape:?} {mode:?} {wrong:?}: {said}");
+        }
     }
 }

@@ -150,10 +150,54 @@ async fn a_user_with_a_password_asks_and_a_failure_is_told_in_mysqls_words() {
 
     world.inject(Fault::new(Step::Tcp, Effect::Drop).times(9));
     world.inject(Fault::new(Step::Tls, Effect::Drop).times(9));
-    let error = MySqlConnection::connect_with(&options).await.unwrap_err();
-    let error = error.as_database_error().unwrap();
-    assert_eq!(error.code().as_deref(), Some("08001"));
-    assert!(error.message().starts_with("cloudsql: "), "{error}");
+    let (code, message) = told(&options).await;
+    assert_eq!(code, "08001");
+    assert!(message.starts_with("cloudsql: "), "{message}");
+}
+
+/// SQLSTATE and message of what sqlx gives its user.
+async fn told(options: &MySqlConnectOptions) -> (String, String) {
+    let error = MySqlConnection::connect_with(options).await.unwrap_err();
+    let error = error
+        .as_database_error()
+        .unwrap_or_else(|| panic!("{error}"));
+    let code = error.code().unwrap().into_owned();
+    (code, error.message().to_owned())
+}
+
+#[tokio::test]
+async fn what_somebody_has_to_do_something_about_says_so_and_what() {
+    let world = world(Backend::Nothing).await;
+    let connector = world.connector();
+    let bridge = MySqlBridge::start(&connector, INSTANCE).unwrap();
+    let options = bridge.options(PRINCIPAL);
+    let refusal = Effect::Reason(403, "notAuthorized", "The client is not authorized.");
+    world.inject(Fault::new(Step::ConnectSettings, refusal));
+    let (code, message) = told(&options).await;
+    assert_eq!(code, "08004");
+    for part in [
+        INSTANCE,
+        "not authorized",
+        "HTTP 403",
+        "roles/cloudsql.client",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    connector.close(Duration::ZERO).await;
+    assert_eq!(told(&options).await.0, "08003");
+}
+
+#[tokio::test]
+async fn another_database_than_mysql_is_told_and_not_spoken_to() {
+    let world = World::start().await;
+    let bridge = MySqlBridge::start(&world.connector(), INSTANCE).unwrap();
+    let (code, message) = told(&bridge.options(PRINCIPAL)).await;
+    assert_eq!(code, "08004");
+    assert!(
+        message.contains("the instance runs PostgreSQL"),
+        "{message}"
+    );
+    assert!(message.contains("use a client for PostgreSQL"), "{message}");
 }
 
 #[tokio::test]

@@ -1,20 +1,23 @@
 //! Which instances can be reached, and how: names, addresses, DNS, other people's quotas.
 
 use std::{
-    net::SocketAddr,
+    future::ready,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use cloudsql_connector::{
-    Connector, DnsResolver, ErrorKind, IpType, ManualClock, Step as Place, tokens,
+    Connector, DnsError, DnsResolver, ErrorKind, IpType, ManualClock, Resolver, Step as Place,
+    tokens,
 };
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use nova_testkit::cloudsql::{
     CaMode, Connection, DnsName, Effect, Event, FEDERATED, Fault, Options, Record, Step,
     WrongCertificate,
 };
-use tokio::io::AsyncReadExt as _;
+use socket2::{Domain, Socket, Type};
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use crate::support::{INSTANCE, PRINCIPAL, USER, World, failure, greet};
 
@@ -86,6 +89,24 @@ async fn a_type_of_address_that_the_instance_lacks_is_named_with_those_it_has() 
 }
 
 #[tokio::test]
+async fn a_login_that_the_database_does_not_have_is_refused_before_it_is_tried() {
+    let world = World::with(Options {
+        database_version: "SQLSERVER_2022_STANDARD".to_owned(),
+        ..Options::default()
+    })
+    .await;
+    let error = failure(&world.connector(), INSTANCE).await;
+    assert_eq!(
+        (error.kind(), error.step()),
+        (ErrorKind::Configuration, Place::Settings)
+    );
+    assert!(error.hint().unwrap().contains("`iam_login`"), "{error}");
+    assert!(accepted(&world).is_empty());
+    let connector = world.builder().iam_login(false).build().unwrap();
+    connector.connect(INSTANCE).await.unwrap();
+}
+
+#[tokio::test]
 async fn private_service_connect_goes_by_its_names_without_the_last_dot() {
     let world = World::with(Options {
         public: false,
@@ -111,6 +132,63 @@ async fn private_service_connect_goes_by_its_names_without_the_last_dot() {
         .unwrap();
     connector.connect(INSTANCE).await.unwrap();
     assert_eq!(accepted(&world), [address]);
+}
+
+/// An address that swallows packets: so many calls wait there that no more are taken.
+async fn black_hole() -> (IpAddr, impl Sized) {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address = SocketAddr::from(([127, 254, high, low], 3307));
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    let patience = Duration::from_millis(300);
+    while let Ok(taken) = timeout(patience, TcpStream::connect(address)).await {
+        waiting.push(taken.unwrap());
+    }
+    // The queue is full as long as these live.
+    (address.ip(), (socket, waiting))
+}
+
+/// Every name has these addresses, in this order.
+struct Addresses(Vec<IpAddr>);
+
+impl Resolver for Addresses {
+    fn txt<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
+        Box::pin(ready(Err(DnsError::NoRecord)))
+    }
+
+    fn cname<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<String, DnsError>> {
+        Box::pin(ready(Err(DnsError::NoRecord)))
+    }
+
+    fn addresses<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        Box::pin(ready(Ok(self.0.clone())))
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_swallows_packets_leaves_time_for_the_next_of_its_name() {
+    let world = World::with(Options {
+        public: false,
+        psc: true,
+        ca_mode: CaMode::Cas,
+        ..Options::default()
+    })
+    .await;
+    let (silent, _waiting) = black_hole().await;
+    let address = world.instance.psc_address().unwrap();
+    let connector = world
+        .builder()
+        .ip_type(IpType::Psc)
+        .timeout(Duration::from_secs(4))
+        .resolver(Arc::new(Addresses(vec![silent, address.ip()])))
+        .build()
+        .unwrap();
+    while connector.warm_up(INSTANCE).await.is_err() {}
+    connector.connect(INSTANCE).await.unwrap();
+    assert_eq!(accepted(&world), [address]);
+    assert_eq!(world.asked(Step::Certificate), 1);
 }
 
 fn by_name(world: &World) -> Connector {
@@ -235,7 +313,7 @@ async fn when_the_instance_behind_a_name_is_replaced_its_tunnels_are_closed() {
         .answer_dns(DOMAIN, Record::Txt(second.to_owned()));
     let new = connector.connect(DOMAIN).await.unwrap();
     assert_eq!(new.instance().to_string(), second);
-    let ended = tokio::time::timeout(Duration::from_secs(5), old.read_u8()).await;
+    let ended = timeout(Duration::from_secs(5), old.read_u8()).await;
     assert!(ended.unwrap().is_err());
     drop(replacement);
 }
@@ -287,7 +365,7 @@ async fn an_instance_behind_a_name_that_is_polled_is_replaced_without_a_connecti
     world
         .cloud
         .answer_dns(DOMAIN, Record::Txt(second.to_owned()));
-    let ended = tokio::time::timeout(Duration::from_secs(10), old.read_u8()).await;
+    let ended = timeout(Duration::from_secs(10), old.read_u8()).await;
     assert!(ended.unwrap().is_err());
 }
 
