@@ -159,7 +159,7 @@ impl Upload {
         let content_type = match name.kind() {
             Some(Kind::Markdown) => "text/markdown",
             Some(Kind::Notebook) => "application/x-ipynb+json",
-            Some(Kind::Code(_)) => "text/plain",
+            Some(Kind::Code(_) | Kind::Subtitles) => "text/plain",
             None => {
                 return Err(Problem::unsupported_media_type(format!(
                     "{}.",

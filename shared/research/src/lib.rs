@@ -1,5 +1,6 @@
 //! The domain of Nova, without network, database or clock.
 //!
+//! - `captions`: what is said in a video, by its captions (feature `captions`).
 //! - [`coverage`]: what the stored texts say about the sections of a guideline.
 //! - [`document`]: the frame of `research.md`, written as a stream.
 //! - [`findings`]: what a search found, as sources that can be kept.
@@ -21,9 +22,13 @@
 //! - [`url`]: URLs of sources: which may be fetched, and when two are the same.
 //! - [`workflow`]: which step comes next for an article.
 
+#[cfg(feature = "captions")]
+pub mod captions;
 pub mod coverage;
 pub mod document;
 mod entity;
+#[cfg(any(feature = "captions", feature = "pages"))]
+mod escape;
 #[cfg(feature = "notebooks")]
 mod fence;
 pub mod findings;

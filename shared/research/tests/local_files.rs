@@ -107,7 +107,8 @@ fn the_ending_decides_how_a_file_is_written() {
         ("a.ipynb", Some(Kind::Notebook)),
         ("README.md", Some(Kind::Markdown)),
         ("types.d.ts", Some(Kind::Code("typescript"))),
-        ("talk.vtt", Some(Kind::Code("vtt"))),
+        ("talk.vtt", Some(Kind::Subtitles)),
+        ("talk.SRT", Some(Kind::Subtitles)),
         ("docker/Dockerfile", Some(Kind::Code("dockerfile"))),
         ("notes.org", Some(Kind::Code("text"))),
         ("LICENSE", Some(Kind::Code("text"))),
@@ -130,6 +131,18 @@ fn the_ending_decides_how_a_file_is_written() {
     {
         assert!(all.contains(&needed), "{needed}");
     }
+}
+
+#[test]
+fn subtitles_are_a_transcript_and_what_is_called_so_and_has_none_is_told() {
+    let file = "1\n00:00:01,000 --> 00:00:02,500\n<i>Hello,</i>\n\n2\n00:00:40,000 --> 00:00:41,000\n&lt;/details&gt;\n";
+    assert_eq!(
+        markdown("talk.srt", file),
+        "[00:01] Hello,\n\n[00:40] \\</details>\n"
+    );
+    let error = read(&name("talk.vtt"), b"WEBVTT\n\nHello.\n".to_vec()).unwrap_err();
+    assert!(matches!(error, FileError::NoSubtitles), "{error}");
+    assert!(error.to_string().contains("call it .txt"), "{error}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub enum Kind {
     Markdown,
     /// Cell by cell; see [`crate::notebook`].
     Notebook,
+    /// Subtitles: as a transcript; see [`crate::captions::subtitles`].
+    Subtitles,
     /// As one block of code in this language, named as fences name it.
     Code(&'static str),
 }
@@ -61,6 +63,7 @@ pub(super) fn kind(file: &str) -> Option<Kind> {
     match (ending, fence) {
         (_, "") => None,
         ("ipynb", _) => Some(Kind::Notebook),
+        ("srt" | "vtt", _) => Some(Kind::Subtitles),
         (_, "markdown") => Some(Kind::Markdown),
         (_, fence) => Some(Kind::Code(fence)),
     }

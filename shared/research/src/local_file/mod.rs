@@ -1,8 +1,8 @@
 //! Files that authors upload, as Markdown for the research document.
 //!
 //! A [`FileName`] is checked once; [`read`] makes the Markdown: Markdown stays, notebooks are
-//! written cell by cell, everything else is a block of code in its language. [`compare`] puts
-//! beside each other what a guideline names and what there is.
+//! written cell by cell, subtitles as a transcript, everything else is a block of code in its
+//! language. [`compare`] puts beside each other what a guideline names and what there is.
 //!
 //! ```
 //! use nova_research::local_file::{FileName, read};
@@ -23,6 +23,7 @@ mod expected;
 mod kinds;
 mod name;
 
+use crate::captions::subtitles;
 use crate::fence::fenced;
 use crate::notebook::{self, NotebookError};
 use crate::plain;
@@ -84,6 +85,12 @@ pub enum FileError {
     /// It is called a notebook, and is none.
     #[error(transparent)]
     Notebook(#[from] NotebookError),
+    /// It is called a file of subtitles, and has none.
+    #[error(
+        "it has no subtitles: a line such as 00:00:01,000 --> 00:00:02,500 and below it what is said. \
+         Where it is another text, call it .txt"
+    )]
+    NoSubtitles,
     /// The article has [`MAX_FILES`] already.
     #[error("there are {MAX_FILES} files already; delete one first")]
     TooMany,
@@ -115,6 +122,10 @@ pub fn read(name: &FileName, content: Vec<u8>) -> Result<LocalFile, FileError> {
     let markdown = match kind {
         Kind::Markdown => text,
         Kind::Notebook => ended(notebook::read(&text)?)?,
+        Kind::Subtitles => {
+            let said = subtitles::read(&text).ok_or(FileError::NoSubtitles)?;
+            said.markdown(&[])
+        }
         Kind::Code(language) => ended(fenced(text.trim_end_matches(['\r', '\n']), language))?,
     };
     Ok(LocalFile { markdown, encoding })

@@ -15,7 +15,7 @@
 //! ```
 
 mod progress;
-mod stamp;
+pub(crate) mod stamp;
 
 pub use self::progress::Progress;
 use self::stamp::{Stamp, stamps};

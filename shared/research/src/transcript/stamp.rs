@@ -4,7 +4,7 @@ use std::{fmt, ops::Range};
 
 /// Seconds, as `04:05` or `1:02:03`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp(pub(super) u64);
+pub(crate) struct Stamp(pub(crate) u64);
 
 impl fmt::Display for Stamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,7 +59,8 @@ fn first_second(inside: &str) -> Option<u64> {
     times.all(|other| time(other).is_some()).then_some(first)
 }
 
-fn time(text: &str) -> Option<u64> {
+/// The second that a time names: `2:03`, `1:02:03`, `00:02:03.500`.
+pub(crate) fn time(text: &str) -> Option<u64> {
     // Of a fraction of a second nothing is said.
     let text = text.trim();
     let text = text.split_once('.').map_or(text, |(whole, _)| whole);

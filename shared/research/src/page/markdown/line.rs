@@ -3,7 +3,8 @@
 //! White space is collapsed, and put down only when something follows it; so are emphasis and
 //! links, which therefore never hold nothing and never begin or end with a space.
 
-use super::escape;
+use super::line_start;
+use crate::escape;
 
 /// What a piece of text is marked as.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -188,7 +189,7 @@ impl Line {
         if self.text.is_empty() {
             return String::new();
         }
-        escape::line_starts(std::mem::take(&mut self.text))
+        line_start::escaped(std::mem::take(&mut self.text))
     }
 
     pub(super) fn is_empty(&self) -> bool {

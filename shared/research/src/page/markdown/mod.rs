@@ -10,9 +10,9 @@
 //! - Text that looks like Markdown or HTML is escaped; no HTML but `<br>` in cells is written.
 
 mod code;
-mod escape;
 mod frame;
 mod line;
+mod line_start;
 mod link;
 mod math;
 mod plan;
