@@ -1,6 +1,7 @@
 //! What the caller is told.
 
 use nova_providers::code::Code;
+use nova_research::guideline::names_none;
 use nova_runtime::Problem;
 use nova_store::{ArticleId, JobItem};
 use serde::{Deserialize, Serialize};
@@ -80,11 +81,8 @@ impl Answer {
             })
             .collect();
         let (processed, total) = (kept.len(), pieces.len());
-        let message = match (total, is_extracted) {
-            (0, false) => "The links of the guideline were not extracted yet: call \
-                           extract_guidelines_urls first."
-                .to_owned(),
-            (0, true) => format!("Article guideline '{article}' names no GitHub URLs."),
+        let message = match total {
+            0 => names_none(article, is_extracted, "GitHub URLs"),
             _ => format!(
                 "Processed {processed}/{total} GitHub URLs from article guideline '{article}'. \
                  Results saved to database."

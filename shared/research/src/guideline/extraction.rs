@@ -1,5 +1,7 @@
 //! What was found in a guideline.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::url::{Kind, Refusal};
@@ -103,5 +105,16 @@ impl From<Refusal> for SkipReason {
             Refusal::PrivateAddress => Self::PrivateAddress,
             Refusal::YoutubeNotAVideo => Self::YoutubeNotAVideo,
         }
+    }
+}
+
+/// What is told when there is nothing of a kind to work on: the guideline names none, or it was not
+/// looked for.
+pub fn names_none(article: impl fmt::Display, is_extracted: bool, what: &str) -> String {
+    if is_extracted {
+        format!("Article guideline '{article}' names no {what}.")
+    } else {
+        "The links of the guideline were not extracted yet: call extract_guidelines_urls first."
+            .to_owned()
     }
 }

@@ -19,7 +19,7 @@ use crate::url::{CodeHosts, Reach};
 
 pub use self::extract::extract;
 pub(crate) use self::extract::front_matter;
-pub use self::extraction::{Extraction, Found, LocalFile, SkipReason, Skipped};
+pub use self::extraction::{Extraction, Found, LocalFile, SkipReason, Skipped, names_none};
 
 /// The largest guideline that is accepted, in bytes.
 pub const MAX_GUIDELINE_BYTES: usize = 1024 * 1024;
