@@ -93,7 +93,7 @@ logs: ## Show log lines (FUNCTION=mcp SEVERITY=ERROR)
 
 # Tests start the programs of functions. `--examples` is there so that cargo builds the dependencies
 # with the features that tests ask for, once and not twice.
-test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp-node-clients mcp-conformance ## Run every test, with a real PostgreSQL and a real browser
+test: postgres chromium mariadb cloud-sql-python-connector mcp-python-client mcp-node-clients mcp-conformance youtube-transcript-api ## Run every test, with a real PostgreSQL and a real browser
 	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 
@@ -182,6 +182,9 @@ cloud-sql-python-connector:
 mcp-python-client:
 	@$(TOOLS)/install mcp-python-client
 
+youtube-transcript-api:
+	@$(TOOLS)/install youtube-transcript-api
+
 mcp-node-clients:
 	@$(TOOLS)/install mcp-node-clients
 
@@ -210,4 +213,5 @@ help:
 	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
 	check-dockerfile check-workflows buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
+	youtube-transcript-api \
 	tools help

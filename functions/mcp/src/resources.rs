@@ -240,6 +240,7 @@ async fn status(nova: &Nova) -> Value {
             "perplexity": providers.search.perplexity.is_some(),
             "tavily": providers.search.tavily.is_some(),
             "searxng": providers.search.searxng.is_some(),
+            "youtube_captions": providers.captions.is_some(),
         },
         "monthly_tool_call_limit": config.monthly_tool_call_limit,
     })

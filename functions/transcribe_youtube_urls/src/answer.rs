@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nova_research::transcript::clock;
+use nova_research::{guideline::names_none, transcript::clock};
 use nova_runtime::Problem;
 use nova_store::{ArticleId, JobItem};
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,27 @@ use crate::part::VideoPart;
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Kept {
     /// It was there before.
-    pub(crate) unchanged: bool,
+    unchanged: bool,
+    /// Who gave it.
+    #[serde(default)]
+    provider: Option<String>,
 }
 
 impl Kept {
+    pub(crate) const fn new(provider: Option<String>) -> Self {
+        Self {
+            unchanged: false,
+            provider,
+        }
+    }
+
+    pub(crate) const fn unchanged(provider: Option<String>) -> Self {
+        Self {
+            unchanged: true,
+            provider,
+        }
+    }
+
     pub(crate) fn value(self) -> Result<Value, Problem> {
         serde_json::to_value(self).map_err(Problem::internal)
     }
@@ -34,8 +51,17 @@ pub(crate) struct Answer {
     videos_total: usize,
     /// Of those that were processed: transcribed before, and not paid for again.
     videos_unchanged: usize,
+    /// Of those that were processed, in the order of the guideline: who gave their transcripts.
+    transcripts: Vec<Transcript>,
     failures: Vec<Failed>,
     message: String,
+}
+
+#[derive(Serialize)]
+struct Transcript {
+    url: String,
+    /// `Gemini`, `Vertex AI`, `YouTube captions`, `YouTube captions (generated)`.
+    provider: String,
 }
 
 #[derive(Serialize)]
@@ -56,14 +82,12 @@ impl Answer {
     ) -> Result<Self, Problem> {
         let videos = videos(pieces)?;
         let failures: Vec<Failed> = videos.iter().filter_map(Parts::failure).collect();
+        let transcripts = videos.iter().filter_map(Parts::transcript).collect();
         let unchanged = videos.iter().filter(|parts| parts.is_unchanged()).count();
         let (total, failed) = (videos.len(), failures.len());
         let processed = total - failed;
-        let message = match (total, is_extracted) {
-            (0, false) => "The links of the guideline were not extracted yet: call \
-                           extract_guidelines_urls first."
-                .to_owned(),
-            (0, true) => format!("Article guideline '{article}' names no YouTube videos."),
+        let message = match total {
+            0 => names_none(article, is_extracted, "YouTube videos"),
             _ => format!(
                 "Transcribed {processed}/{total} YouTube videos from article guideline '{article}'. \
                  Results saved to database."
@@ -79,6 +103,7 @@ impl Answer {
             videos_failed: failed,
             videos_total: total,
             videos_unchanged: unchanged,
+            transcripts,
             failures,
             message,
         })
@@ -96,6 +121,15 @@ struct Parts {
 impl Parts {
     fn is_unchanged(&self) -> bool {
         self.given_up.is_none() && self.kept.iter().all(|kept| kept.unchanged)
+    }
+
+    /// Of several parts, the last tells.
+    fn transcript(&self) -> Option<Transcript> {
+        let last = self.kept.last().filter(|_| self.given_up.is_none())?;
+        Some(Transcript {
+            url: self.url.clone(),
+            provider: last.provider.clone()?,
+        })
     }
 
     fn failure(&self) -> Option<Failed> {
@@ -160,8 +194,9 @@ mod tests {
 
     use super::*;
 
-    const NEW: Kept = Kept { unchanged: false };
-    const KNOWN: Kept = Kept { unchanged: true };
+    fn new() -> Kept {
+        Kept::new(Some("Gemini".to_owned()))
+    }
 
     fn url(id: &str) -> String {
         format!("https://www.youtube.com/watch?v={id}")
@@ -189,9 +224,12 @@ mod tests {
     fn a_video_is_processed_when_all_of_it_is() {
         let (one, two, three) = (url("aaaaaaaaaaa"), url("bbbbbbbbbbb"), url("ccccccccccc"));
         let pieces = [
-            piece(one.clone(), Ok(NEW)),
+            piece(one.clone(), Ok(new())),
             piece(two.clone(), Err("unavailable: it is private (403): no")),
-            piece(three, Ok(KNOWN)),
+            piece(
+                three.clone(),
+                Ok(Kept::unchanged(Some("YouTube captions".to_owned()))),
+            ),
             piece(
                 format!("{one}&t=1800"),
                 Err("provider: Gemini is busy (tried 4 times)"),
@@ -209,6 +247,8 @@ mod tests {
             ),
             (&json!(1), &json!(2), &json!(3), &json!(1))
         );
+        let transcripts = json!([{"url": three, "provider": "YouTube captions"}]);
+        assert_eq!(answer["transcripts"], transcripts);
         assert_eq!(
             answer["failures"],
             json!([

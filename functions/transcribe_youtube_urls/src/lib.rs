@@ -4,6 +4,9 @@
 //! each names the next one. Its transcript is one source that grows with every part, and whose
 //! revision says how far it goes: what was paid for is there at once, and the same call later, after
 //! whatever went wrong, goes on from there.
+//!
+//! Where the settings say so, YouTube is asked for a video's captions first, which are the whole of it
+//! and cost nothing.
 
 mod answer;
 mod part;
@@ -12,7 +15,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
-use nova_providers::video::{self, Videos};
+use nova_providers::{
+    captions::{Captions, YouTube},
+    video::{self, Videos},
+};
 use nova_research::{
     guideline::Extraction,
     transcript::{MAX_SECONDS, Progress, Window, clock},
@@ -23,8 +29,8 @@ use nova_runtime::{
     receipts::Receipts,
 };
 use nova_store::{
-    Article, ArticleStatus, BlobRef, CommittedBlob, JobItem, NewSource, Origin, Purpose,
-    SourceKind, Tenant,
+    Article, ArticleStatus, BlobRef, CommittedBlob, JobItem, KnownSource, NewSource, Origin,
+    Purpose, SourceKind, Tenant,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -47,6 +53,7 @@ const KIND: SourceKind = SourceKind::YoutubeTranscript;
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = TranscribeYoutubeUrls {
         blobs: Blobs::from_app(app)?,
+        captions: YouTube::from_app(app),
         videos: Videos::from_app(app),
     };
     Ok(Routes::new().long_tool(app, tool))
@@ -54,25 +61,30 @@ fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
 
 struct TranscribeYoutubeUrls {
     blobs: Blobs,
+    captions: Option<YouTube>,
     videos: Option<Videos>,
 }
 
 /// What came of a part.
 enum Paid {
     /// The article has the video up to here, or to its end.
-    Known(Progress),
+    Known {
+        progress: Progress,
+        provider: Option<String>,
+    },
     /// Its transcript is in the bucket now, behind that of the parts before it.
     Written {
         blob: CommittedBlob,
         progress: Progress,
-        provider: &'static str,
+        /// Who gave it, and what is known of it.
+        origin: Box<Origin>,
     },
 }
 
 impl Paid {
     const fn progress(&self) -> Progress {
         match self {
-            Self::Known(progress) | Self::Written { progress, .. } => *progress,
+            Self::Known { progress, .. } | Self::Written { progress, .. } => *progress,
         }
     }
 }
@@ -90,7 +102,7 @@ impl LongTool for TranscribeYoutubeUrls {
         Box::pin(async {
             let urls = urls(article)?;
             // Told before anything is charged.
-            if !urls.is_empty() && self.videos.is_none() {
+            if !urls.is_empty() && self.videos.is_none() && self.captions.is_none() {
                 return Err(video::not_configured());
             }
             Ok(urls.join("\n"))
@@ -112,9 +124,18 @@ impl LongTool for TranscribeYoutubeUrls {
     ) -> BoxFuture<'a, Result<Paid, Failure>> {
         Box::pin(async move {
             let part = VideoPart::parse(piece).map_err(Failure::Job)?;
-            let (progress, before) = known(work, &part).await.map_err(Failure::Job)?;
+            let known = known(work, &part).await.map_err(Failure::Job)?;
+            let progress = read_progress(known.as_ref()).map_err(Failure::Job)?;
             if progress != Progress::Until(part.start) {
-                return part.known(progress).map(Paid::Known);
+                return Ok(Paid::Known {
+                    progress: part.known(progress)?,
+                    provider: known.and_then(|known| known.origin.provider),
+                });
+            }
+            if let Some(captions) = self.captions(&part, work, receipts).await? {
+                let origin = origin(&captions);
+                let written = self.written(work, captions.markdown, Progress::Whole, origin);
+                return written.await;
             }
             if part.start >= MAX_SECONDS {
                 let longest = clock(MAX_SECONDS);
@@ -126,17 +147,16 @@ impl LongTool for TranscribeYoutubeUrls {
                 return Err(Failure::Job(video::not_configured()));
             };
             // Before anything is paid that would have to be put behind it.
-            let before = self.text(before).await?;
+            let before = self.text(known.map(|known| known.blob)).await?;
             work.note(part.note());
             let window = Window::from(part.start);
             let said = videos.transcribe(&part.url, window, receipts).await?;
             let text = said.behind(&before);
-            let blob = self.blobs.write_paid(&work.user, Purpose::Transcript, text);
-            Ok(Paid::Written {
-                blob: blob.await.map_err(|error| Failure::Job(error.into()))?,
-                progress: said.progress(),
-                provider: videos.provider(),
-            })
+            let origin = Origin {
+                provider: Some(videos.provider().to_owned()),
+                ..Origin::default()
+            };
+            self.written(work, text, said.progress(), origin).await
         })
     }
 
@@ -155,20 +175,18 @@ impl LongTool for TranscribeYoutubeUrls {
             tenant
                 .advance(article, ArticleStatus::ProcessingSources)
                 .await?;
-            let Paid::Written {
-                blob,
-                progress,
-                provider,
-            } = paid
-            else {
-                let key = &part.identity;
-                tenant.confirm_source(article, KIND, key, position).await?;
-                return Kept { unchanged: true }.value();
+            let (blob, origin) = match paid {
+                Paid::Written { blob, origin, .. } => (blob, origin),
+                Paid::Known { provider, .. } => {
+                    let key = &part.identity;
+                    tenant.confirm_source(article, KIND, key, position).await?;
+                    return Kept::unchanged(provider.clone()).value();
+                }
             };
             let has = tenant.known_source(article, KIND, &part.identity).await?;
-            if read_progress(has.map(|has| has.origin))? != Progress::Until(part.start) {
+            if read_progress(has.as_ref())? != Progress::Until(part.start) {
                 // Another job of this article was quicker, and has gone on from there.
-                return Kept { unchanged: true }.value();
+                return Kept::unchanged(has.and_then(|has| has.origin.provider)).value();
             }
             tenant.commit_blob(blob).await?;
             let source = NewSource {
@@ -178,14 +196,10 @@ impl LongTool for TranscribeYoutubeUrls {
                 title: part.url,
                 position,
                 blob_id: blob.id,
-                origin: Origin {
-                    revision: Some(progress.to_string()),
-                    provider: Some((*provider).to_owned()),
-                    ..Origin::default()
-                },
+                origin: (**origin).clone(),
             };
             tenant.upsert_source(article, &source).await?;
-            Kept { unchanged: false }.value()
+            Kept::new(origin.provider.clone()).value()
         })
     }
 
@@ -206,6 +220,46 @@ impl LongTool for TranscribeYoutubeUrls {
 }
 
 impl TranscribeYoutubeUrls {
+    /// The captions of a video of which the article has nothing, where YouTube is asked for them and
+    /// gives them. Otherwise a model watches the video, and where there is none, the failure is that
+    /// of the captions. A video that a model has begun it goes on with.
+    async fn captions(
+        &self,
+        part: &VideoPart,
+        work: &Work<NoArguments>,
+        receipts: &Receipts,
+    ) -> Result<Option<Captions>, Failure> {
+        let is_begun = part.start > 0 && self.videos.is_some();
+        let Some(youtube) = self.captions.as_ref().filter(|_| !is_begun) else {
+            return Ok(None);
+        };
+        work.note(format!("looking for captions of {}", part.url));
+        match youtube.captions(part.id(), receipts).await {
+            Ok(captions) => Ok(Some(captions)),
+            Err(_) if self.videos.is_some() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes a transcript to the bucket.
+    async fn written(
+        &self,
+        work: &Work<NoArguments>,
+        text: String,
+        progress: Progress,
+        origin: Origin,
+    ) -> Result<Paid, Failure> {
+        let blob = self.blobs.write_paid(&work.user, Purpose::Transcript, text);
+        Ok(Paid::Written {
+            blob: blob.await.map_err(|error| Failure::Job(error.into()))?,
+            progress,
+            origin: Box::new(Origin {
+                revision: Some(progress.to_string()),
+                ..origin
+            }),
+        })
+    }
+
     /// What the article has of a video's transcript.
     async fn text(&self, blob: Option<BlobRef>) -> Result<String, Failure> {
         let Some(blob) = blob else {
@@ -231,22 +285,27 @@ fn position(article: &Article, part: &VideoPart) -> Result<i64, Problem> {
     i64::try_from(place.unwrap_or(urls.len())).map_err(Problem::internal)
 }
 
-/// How far the article has a video, and the text. No connection is held afterwards.
-async fn known(
-    work: &Work<NoArguments>,
-    part: &VideoPart,
-) -> Result<(Progress, Option<BlobRef>), Problem> {
+/// What the article has of a video. No connection is held afterwards.
+async fn known(work: &Work<NoArguments>, part: &VideoPart) -> Result<Option<KnownSource>, Problem> {
     let mut tenant = work.app.tenant(&work.user).await?;
     let known = tenant.known_source(work.article.id, KIND, &part.identity);
-    match known.await? {
-        None => Ok((Progress::NONE, None)),
-        Some(known) => Ok((read_progress(Some(known.origin))?, Some(known.blob))),
+    Ok(known.await?)
+}
+
+fn read_progress(known: Option<&KnownSource>) -> Result<Progress, Problem> {
+    match known.and_then(|known| known.origin.revision.as_ref()) {
+        None => Ok(Progress::NONE),
+        Some(revision) => revision.parse().map_err(Problem::internal),
     }
 }
 
-fn read_progress(origin: Option<Origin>) -> Result<Progress, Problem> {
-    match origin.and_then(|origin| origin.revision) {
-        None => Ok(Progress::NONE),
-        Some(revision) => revision.parse().map_err(Problem::internal),
+/// What is known of a video whose captions these are.
+fn origin(captions: &Captions) -> Origin {
+    Origin {
+        title: captions.title.clone(),
+        author: captions.author.clone(),
+        language: Some(captions.language.clone()),
+        provider: Some(captions.provider().to_owned()),
+        ..Origin::default()
     }
 }

@@ -37,6 +37,12 @@ impl VideoPart {
         })
     }
 
+    /// The video's name at YouTube.
+    pub(crate) fn id(&self) -> &str {
+        let (_, id) = self.url.rsplit_once("v=").unwrap_or_default();
+        id
+    }
+
     /// The key of the part of this video that begins there.
     pub(crate) fn at(&self, second: u64) -> String {
         format!("{}{START}{second}", self.url)
@@ -75,7 +81,10 @@ mod tests {
     #[test]
     fn the_parts_of_a_video_are_of_the_same_video() {
         let first = VideoPart::parse(URL).unwrap();
-        assert_eq!((&*first.url, first.start), (URL, 0));
+        assert_eq!(
+            (&*first.url, first.id(), first.start),
+            (URL, "dQw4w9WgXcQ", 0)
+        );
         let second = VideoPart::parse(&first.at(1800)).unwrap();
         assert_eq!(second.start, 1800);
         assert_eq!(

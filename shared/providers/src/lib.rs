@@ -11,6 +11,7 @@
 
 mod api;
 pub mod bigquery;
+pub mod captions;
 pub mod code;
 mod error;
 mod google;

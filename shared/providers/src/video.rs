@@ -1,8 +1,8 @@
 //! Videos: a URL and a part of it in, what is said and shown there out.
 //!
 //! Google's models watch public videos of YouTube by their URL, through the Gemini API or Vertex AI;
-//! nothing of a video comes through here. (Captions would cost less, and YouTube does not give them
-//! to servers in a cloud.) Whether a video can be had is learnt from the first call: a private one,
+//! nothing of a video comes through here. ([`crate::captions`] cost nothing, and YouTube does not give
+//! them to servers in a cloud.) Whether a video can be had is learnt from the first call: a private one,
 //! a removed one and one that may not be transcribed are different errors of that video, and say
 //! nothing about the others.
 
@@ -155,7 +155,8 @@ pub fn not_configured() -> Problem {
         "not-configured",
         "A provider is not configured",
         "Nobody is configured who transcribes videos: set GOOGLE_API_KEY (Gemini) or VERTEX_LOCATION (Vertex AI, \
-         which needs no key on Google Cloud). Without one, go on without this step: a transcript that you have \
+         which needs no key on Google Cloud); or YOUTUBE_CAPTIONS=first, for videos with captions, where YouTube \
+         gives them to this machine. Without one, go on without this step: a transcript that you have \
          can be uploaded as a local file that the guideline names, such as talk.vtt.",
     )
 }

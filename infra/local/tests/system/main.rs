@@ -6,6 +6,7 @@ mod access;
 mod advice;
 mod articles;
 mod browser;
+mod captions;
 mod cloud_sql;
 mod crash;
 mod demo;

@@ -437,7 +437,7 @@ async fn the_status_tells_nothing_of_the_environment() {
     let told: Value = serde_json::from_str(text).unwrap();
     let set_up = json!({
         "firecrawl": true, "gemini": true, "github_token": true, "openai": true,
-        "perplexity": true, "searxng": false, "tavily": false, "vertex": false,
+        "perplexity": true, "searxng": false, "tavily": false, "vertex": false, "youtube_captions": false,
     });
     assert_eq!(told["providers"], set_up);
     for word in ["secret", "postgres", "DATABASE", "PATH", "/"] {

@@ -31,6 +31,10 @@ pub struct ProvidersConfig {
     /// GitLab, Bitbucket. Their repositories are read like GitHub's; of hosts that are not named,
     /// they are web pages.
     pub code_hosts: Vec<CodeHost>,
+    /// `YOUTUBE_CAPTIONS`, `YOUTUBE_BASE_URL`: YouTube, where it is asked for the captions of a video
+    /// before a model is paid for watching it. `None` when it is not, which is the default: to
+    /// addresses in a cloud it gives none.
+    pub captions: Option<Endpoint>,
     /// `GOOGLE_API_KEY`, `GOOGLE_BASE_URL`: the Gemini API.
     pub gemini: Endpoint,
     /// `OPENAI_API_KEY`, `OPENAI_BASE_URL`: OpenAI, or whoever speaks its chat completions. One's
@@ -84,6 +88,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
             "https://api.github.com",
         )?,
         code_hosts: code_hosts::read(reader),
+        captions: captions(reader),
         gemini: endpoint(
             reader,
             ["GOOGLE_API_KEY", "GOOGLE_BASE_URL"],
@@ -97,6 +102,24 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
         models: models::read(reader),
         search: search::read(reader)?,
     })
+}
+
+/// `None` when it is not asked, and when something is wrong, which the reader remembers.
+fn captions(reader: &mut Reader<'_>) -> Option<Endpoint> {
+    let is_asked = reader.parse("YOUTUBE_CAPTIONS", "off or first", |value| match value {
+        "off" => Some(false),
+        "first" => Some(true),
+        _ => None,
+    });
+    let base_url = match reader.text("YOUTUBE_BASE_URL") {
+        Some(_) => reader.parse("YOUTUBE_BASE_URL", "an http or https address", web_address),
+        None => Url::parse("https://www.youtube.com").ok(),
+    };
+    let endpoint = Endpoint {
+        key: None,
+        base_url: base_url?,
+    };
+    Some(endpoint).filter(|_| is_asked == Some(true))
 }
 
 /// `None` when neither is set, and when the address is wrong.

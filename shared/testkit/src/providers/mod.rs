@@ -15,6 +15,7 @@
 //! | [`openai`] | answers with text or JSON (`chat/completions`, as OpenAI and many others speak it) |
 //! | [`perplexity`] | searches, and answers with citations |
 //! | [`site`] | a site of the web, which is not paid |
+//! | [`youtube`] | gives captions of videos, which are not paid |
 //!
 //! A further one is a function from [`Received`] to [`Answer`]:
 //!
@@ -40,6 +41,7 @@ pub mod google;
 pub mod openai;
 pub mod perplexity;
 pub mod site;
+pub mod youtube;
 
 mod answer;
 mod fault;
