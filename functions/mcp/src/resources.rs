@@ -242,6 +242,8 @@ async fn status(nova: &Nova) -> Value {
             "searxng": providers.search.searxng.is_some(),
             "youtube_captions": providers.captions.is_some(),
         },
+        // Of which code is read like GitHub's.
+        "code_hosts": providers.code_hosts.iter().map(|host| &host.name).collect::<Vec<_>>(),
         "monthly_tool_call_limit": config.monthly_tool_call_limit,
     })
 }

@@ -427,6 +427,11 @@ async fn the_status_tells_nothing_of_the_environment() {
         ("PPLX_API_KEY", "pplx-secret"),
         ("FIRECRAWL_API_KEY", "fc-secret"),
         ("OPENAI_BASE_URL", "http://models.secret.example/v1"),
+        (
+            "CODE_HOSTS",
+            "git.acme.example=gitlab@https://inner.secret.example",
+        ),
+        ("CODE_HOST_TOKENS", "git.acme.example=glpat-secret"),
     ];
     let system = System::start_with(&settings, false).await;
     let alice = Agent::new(&system, "alice", MODERN);
@@ -440,6 +445,7 @@ async fn the_status_tells_nothing_of_the_environment() {
         "perplexity": true, "searxng": false, "tavily": false, "vertex": false, "youtube_captions": false,
     });
     assert_eq!(told["providers"], set_up);
+    assert_eq!(told["code_hosts"], json!(["git.acme.example"]));
     for word in ["secret", "postgres", "DATABASE", "PATH", "/"] {
         assert!(!text.contains(word), "{word}: {text}");
     }
