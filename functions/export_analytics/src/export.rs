@@ -14,8 +14,8 @@ use crate::{
     rows::Pseudonyms,
 };
 
-/// More than a day of any deployment, and a limit all the same.
-const LARGEST_FILE_BYTES: u64 = 4 << 30;
+/// BigQuery loads no larger one that is packed, and a day is far from it.
+const LARGEST_FILE_BYTES: u64 = 4_000_000_000;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,8 +2,8 @@
 //!
 //! A day (in UTC) becomes a file in the bucket, and the file the partition of that day. Nothing is
 //! remembered but these two: a day is exported again when its rows make another file than the one
-//! that is there ([`file`](file)), and loaded when no load of that very file has succeeded
-//! ([`loads`](loads)). So any run may be killed anywhere and the next one goes on, two at once do no
+//! that is there ([`file`](mod@file)), and loaded when no load of that very file has succeeded
+//! ([`loads`]). So any run may be killed anywhere and the next one goes on, two at once do no
 //! harm, and a run after which nothing changed loads nothing. Calls that are given back, and users who
 //! are erased, change days that are over; the days of five weeks are looked through in each run.
 
