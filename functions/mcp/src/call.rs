@@ -93,42 +93,48 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Asks, and asks again with the same arguments while the job runs, which attaches to it.
+    /// Asks, and follows the job as long as the client waits.
     async fn run(&self) -> Result<Stage, Problem> {
         let follows_tasks = self
             .context
             .client_capabilities()
             .is_some_and(|client| client.supports_tasks());
-        let progress = self.context.meta.get_progress_token();
         let patience = if follows_tasks {
             TASK_WAIT
         } else {
             self.patience()?
         };
-        let deadline = Instant::now() + patience;
-        let mut told = -1.0;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let slice = if progress.is_some() {
-                left.min(PROGRESS)
-            } else {
-                left
-            };
-            let ask = Ask {
-                wait: Some(slice.as_secs().max(u64::from(!left.is_zero()))),
-                ..Ask::post(
-                    format!("/tools/{}", self.name),
-                    &Value::Object(self.arguments.clone()),
-                )
-            };
-            let (status, answer) = tokio::select! {
-                answered = self.nova.ask(self.caller, ask) => answered?,
-                // Nobody is there any more to be told anything; the job goes on.
-                () = self.context.ct.cancelled() => return Ok(Stage::Told(StatusCode::ACCEPTED, Value::Null)),
-            };
-            if status != StatusCode::ACCEPTED {
-                return Ok(Stage::Told(status, answer));
+        let waits = self.wait(Instant::now() + patience, follows_tasks);
+        tokio::select! {
+            stage = waits => stage,
+            // Nobody is there any more to be told anything; the job goes on.
+            () = self.context.ct.cancelled() => {
+                Ok(Stage::Told(StatusCode::ACCEPTED, Value::Null))
             }
+        }
+    }
+
+    async fn wait(&self, deadline: Instant, follows_tasks: bool) -> Result<Stage, Problem> {
+        let progress = self.context.meta.get_progress_token();
+        let slice = || {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match progress {
+                Some(_) => left.min(PROGRESS),
+                None => left,
+            }
+        };
+        let first = slice();
+        let ask = Ask {
+            // Whole seconds; less than one is one, and none is none.
+            wait: Some(first.as_secs().max(u64::from(!first.is_zero()))),
+            ..Ask::post(
+                format!("/tools/{}", self.name),
+                &Value::Object(self.arguments.clone()),
+            )
+        };
+        let (mut status, mut answer) = self.nova.ask(self.caller, ask).await?;
+        let mut told = -1.0;
+        while status == StatusCode::ACCEPTED {
             if follows_tasks {
                 let task = tasks::begun(self.nova, self.caller, &answer).await?;
                 return Ok(Stage::Task(task));
@@ -143,13 +149,16 @@ impl Step<'_> {
                 notice.message = answer["note"].as_str().map(str::to_owned);
                 // A client that is gone ends its waiting; the job goes on.
                 if self.context.peer.notify_progress(notice).await.is_err() {
-                    return Ok(Stage::Told(status, answer));
+                    break;
                 }
             }
             if Instant::now() >= deadline {
-                return Ok(Stage::Told(status, answer));
+                break;
             }
+            let job = tasks::job_of(&answer)?;
+            (status, answer) = self.nova.follow(self.caller, job, slice()).await?;
         }
+        Ok(Stage::Told(status, answer))
     }
 
     fn patience(&self) -> Result<Duration, Problem> {

@@ -1,13 +1,14 @@
 //! The functions behind the tools, answered in this process.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use nova_blobs::Blobs;
-use nova_runtime::{App, ConfigError, Function, Problem, Routes, body::full};
+use nova_runtime::{App, ConfigError, Function, Problem, Response, Routes, body::full};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{caller::Caller, own_tools};
 
@@ -107,6 +108,21 @@ impl Nova {
         Box::pin(self.answer(caller, ask))
     }
 
+    /// Waits for a job of the caller's, and tells of it as its tool does. To call the tool again would be
+    /// to ask for other work, where something was stored for the article meanwhile.
+    pub(crate) fn follow<'a>(
+        &'a self,
+        caller: &'a Caller,
+        job: Uuid,
+        patience: Duration,
+    ) -> BoxFuture<'a, Result<(StatusCode, Value), Problem>> {
+        Box::pin(async move {
+            let user = &caller.identity.user;
+            let job = nova_runtime::jobs::wait(&self.app, user, job, patience).await?;
+            read(nova_runtime::jobs::told(job)?).await
+        })
+    }
+
     async fn answer(&self, caller: &Caller, ask: Ask) -> Result<(StatusCode, Value), Problem> {
         let mut request = Request::builder()
             .method(ask.method)
@@ -119,26 +135,30 @@ impl Nova {
             .body(full(ask.body))
             .map_err(|error| Problem::bad_request(format!("The arguments do not fit: {error}.")))?;
         let identity = caller.identity.clone();
-        let response = self.routes.answer(&self.app, identity, request).await?;
-        let status = response.status();
-        let mut body = response.into_body();
-        let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
-            // Trailers, of which there are none.
-            let Ok(data) = frame.map_err(Problem::internal)?.into_data() else {
-                continue;
-            };
-            bytes.extend_from_slice(&data);
-            if bytes.len() > ANSWER_LIMIT_BYTES {
-                return Err(Problem::internal(
-                    "the answer of a route is too large for agents",
-                ));
-            }
-        }
-        if bytes.is_empty() {
-            return Ok((status, Value::Null));
-        }
-        let value = serde_json::from_slice(&bytes).map_err(Problem::internal)?;
-        Ok((status, value))
+        read(self.routes.answer(&self.app, identity, request).await?).await
     }
+}
+
+/// The status and the JSON of an answer.
+async fn read(response: Response) -> Result<(StatusCode, Value), Problem> {
+    let status = response.status();
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers, of which there are none.
+        let Ok(data) = frame.map_err(Problem::internal)?.into_data() else {
+            continue;
+        };
+        bytes.extend_from_slice(&data);
+        if bytes.len() > ANSWER_LIMIT_BYTES {
+            return Err(Problem::internal(
+                "the answer of a route is too large for agents",
+            ));
+        }
+    }
+    if bytes.is_empty() {
+        return Ok((status, Value::Null));
+    }
+    let value = serde_json::from_slice(&bytes).map_err(Problem::internal)?;
+    Ok((status, value))
 }

@@ -23,20 +23,20 @@ const TTL_MS: u64 = 24 * 60 * 60 * 1000;
 /// How often a client should ask.
 const POLL_MS: u64 = 2000;
 
-/// A job that goes on, as the task that it is.
+/// The job of which it is answered that it goes on.
+pub(crate) fn job_of(answer: &Value) -> Result<Uuid, Problem> {
+    let id = answer["job_id"].as_str().unwrap_or_default();
+    Uuid::try_parse(id).map_err(Problem::internal)
+}
+
+/// The same, as the task that it is.
 pub(crate) async fn begun(
     nova: &Nova,
     caller: &Caller,
     answer: &Value,
 ) -> Result<CreateTaskResult, Problem> {
-    let id = answer["job_id"].as_str().unwrap_or_default();
-    let id = Uuid::try_parse(id).map_err(Problem::internal)?;
-    let job = nova
-        .app
-        .tenant(&caller.identity.user)
-        .await?
-        .job(id)
-        .await?;
+    let mut tenant = nova.app.tenant(&caller.identity.user).await?;
+    let job = tenant.job(job_of(answer)?).await?;
     Ok(CreateTaskResult::new(task(&job)))
 }
 

@@ -28,7 +28,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::note::Note;
-pub use self::{alone::Follow, backoff::pause, call::patience, waiting::wait};
+pub use self::{
+    alone::Follow,
+    backoff::pause,
+    call::{patience, told},
+    waiting::wait,
+};
 pub(crate) use self::{call::Registered, waiting::Waiting};
 use crate::{app::App, problem::Problem, receipts::Receipts};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nova_testkit::{
-    Gate,
+    Gate, objects,
     providers::{
         Effect, Fault,
         firecrawl::{self, Firecrawl},
@@ -132,6 +132,38 @@ async fn progress_is_told_under_the_name_that_the_client_gave_it() {
         };
         assert!(steps.all(climbs), "{told:?}");
     }
+}
+
+/// What is stored meanwhile makes other work of the same call; it was called once, and is paid for once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_told_of_progress_is_one_job_whatever_comes_meanwhile() {
+    let world = World::start().await;
+    let system = &world.system;
+    let article = system.upload("alice", "# How agents remember").await;
+    let gate = Gate::new();
+    let hold = objects::Fault::new(objects::Effect::Hold(gate.clone()));
+    let hold = hold.on(objects::Action::Download).times(1000);
+    system.local.objects.inject(hold);
+    let alice = Agent::new(system, "alice", MODERN);
+    let params = json!({
+        "name": "generate_next_queries", "arguments": {"article_guideline_id": article},
+        "_meta": {"progressToken": 1},
+    });
+    let meanwhile = async {
+        is_held(&gate).await;
+        let source = json!({"url": "https://docs.example/a", "answer": "An answer."});
+        let found = json!({"article_guideline_id": article, "query": "What?", "sources": [source]});
+        let added = system.tool_with("alice", "add_sources", found, &[]).await;
+        assert!(added.status.is_success(), "{added:?}");
+        // Long enough to be told of progress once more.
+        sleep(Duration::from_secs(5)).await;
+        gate.open();
+    };
+    let (answer, ()) = tokio::join!(alice.send("tools/call", params, &[]), meanwhile);
+    let result = messages(&answer).pop().unwrap();
+    assert_eq!(result["result"]["isError"], false, "{result}");
+    let used = system.get("alice", "/usage").await.json()["used"].clone();
+    assert_eq!(used, 2, "that tool, and the one that stored something");
 }
 
 /// What is no name of anything is answered as if there were none.

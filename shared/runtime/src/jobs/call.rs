@@ -135,7 +135,7 @@ impl Registered {
         if !job.state.has_ended() && !patience.is_zero() {
             job = waiting::wait(&self.app, &user, job.id, patience).await?;
         }
-        let mut response = respond(job)?;
+        let mut response = told(job)?;
         response
             .headers_mut()
             .extend(crate::tool::rate_limit(&usage));
@@ -274,8 +274,13 @@ fn read_patience(seconds: &str) -> Result<Duration, Problem> {
     Ok(Duration::from_secs(seconds.min(LONGEST_WAIT_SECONDS)))
 }
 
-/// What the caller reads about a job as it is now.
-fn respond(job: Job) -> Result<Response, Problem> {
+/// What the caller of a job's tool reads about it as it is now: its result or its problem, or how far
+/// it has come.
+///
+/// # Errors
+///
+/// 409 when it was cancelled.
+pub fn told(job: Job) -> Result<Response, Problem> {
     match (job.state, job.result, job.error) {
         (JobState::Succeeded, Some(result), _) => Ok(json_text(
             StatusCode::OK,
