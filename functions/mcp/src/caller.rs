@@ -1,6 +1,6 @@
 //! Who sent a message.
 
-use nova_runtime::Identity;
+use nova_runtime::{Identity, Problem};
 use rmcp::{ErrorData, RoleServer, service::RequestContext};
 
 /// Who sent a message; the token was checked before the protocol saw the request.
@@ -18,5 +18,17 @@ impl Caller {
         caller
             .cloned()
             .ok_or_else(|| ErrorData::internal_error("the request came without its caller", None))
+    }
+    /// A problem as an error of the protocol. The cause of a fault of ours goes to the log, and the id
+    /// to both.
+    pub(crate) fn error(&self, problem: &Problem) -> ErrorData {
+        let detail = problem.detail();
+        if problem.is_our_fault() {
+            let (request_id, cause) = (&self.request_id, problem.causes());
+            tracing::error!(request_id, cause, "a request failed: {detail}");
+            let told = format!("{detail} Quote {request_id} when you report it.");
+            return ErrorData::internal_error(told, None);
+        }
+        ErrorData::invalid_params(detail.to_owned(), None)
     }
 }

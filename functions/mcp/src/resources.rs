@@ -81,7 +81,7 @@ pub(crate) async fn list(
         let mut tenant = nova.app.tenant(&caller.identity.user).await?;
         Ok::<_, Problem>(tenant.articles(before, PAGE).await?)
     };
-    let page = page.await.map_err(|problem| error(&problem))?;
+    let page = page.await.map_err(|problem| caller.error(&problem))?;
     let mut resources = if cursor.is_none() {
         fixed()
     } else {
@@ -201,7 +201,7 @@ pub(crate) async fn read(
             .with_ttl_ms(0)
             .with_cache_scope(CacheScope::Private)),
         Err(problem) if problem.status() == http::StatusCode::NOT_FOUND => Err(not_found(uri)),
-        Err(problem) => Err(error(&problem)),
+        Err(problem) => Err(caller.error(&problem)),
     }
 }
 
@@ -216,7 +216,7 @@ pub(crate) async fn complete(
         let mut tenant = nova.app.tenant(&caller.identity.user).await?;
         Ok::<_, Problem>(tenant.articles(None, most).await?)
     };
-    let page = page.await.map_err(|problem| error(&problem))?;
+    let page = page.await.map_err(|problem| caller.error(&problem))?;
     let ids = page.articles.iter().map(|article| article.id.to_string());
     let ids = ids.filter(|id| id.starts_with(beginning)).collect();
     CompletionInfo::new(ids).map_err(|error| ErrorData::internal_error(error, None))
@@ -360,15 +360,6 @@ fn of_json(uri: &str, value: &Value) -> ResourceContents {
 fn not_found(uri: &str) -> ErrorData {
     let detail = format!("There is no resource {uri}.");
     ErrorData::resource_not_found(detail, Some(json!({"uri": uri})))
-}
-
-fn error(problem: &Problem) -> ErrorData {
-    if problem.is_our_fault() {
-        let cause = problem.causes();
-        tracing::error!(cause, "a resource cannot be read: {}", problem.detail());
-        return ErrorData::internal_error(problem.detail().to_owned(), None);
-    }
-    ErrorData::invalid_params(problem.detail().to_owned(), None)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub(crate) async fn cancel(nova: &Nova, caller: &Caller, id: &str) -> Result<(),
     let stop = Ask::delete(format!("/jobs/{}", parse(id)?));
     match nova.ask(caller, stop).await {
         Ok(_stopped) => Ok(()),
-        Err(problem) => Err(error(&problem)),
+        Err(problem) => Err(error(caller, &problem)),
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn find(nova: &Nova, caller: &Caller, id: &str) -> Result<Job, 
         let mut tenant = nova.app.tenant(&caller.identity.user).await?;
         Ok::<_, Problem>(tenant.job(id).await?)
     };
-    found.await.map_err(|problem| error(&problem))
+    found.await.map_err(|problem| error(caller, &problem))
 }
 
 /// What is no id is the id of nothing.
@@ -78,15 +78,10 @@ fn not_found() -> ErrorData {
     ErrorData::invalid_params("There is no task with this id.", None)
 }
 
-fn error(problem: &Problem) -> ErrorData {
-    if problem.is_our_fault() {
-        let cause = problem.causes();
-        tracing::error!(cause, "a task cannot be told: {}", problem.detail());
-        return ErrorData::internal_error(problem.detail().to_owned(), None);
-    }
+fn error(caller: &Caller, problem: &Problem) -> ErrorData {
     match problem.status() {
         StatusCode::NOT_FOUND => not_found(),
-        _ => ErrorData::invalid_request(problem.detail().to_owned(), None),
+        _ => caller.error(problem),
     }
 }
 

@@ -319,3 +319,18 @@ async fn a_patience_that_is_no_number_is_told() {
     let used = alice.call("get_usage", json!({})).await;
     assert_eq!(used["structuredContent"]["used"], 0, "{used}");
 }
+
+/// As for tools: whoever reads the message can quote what the log has, and reads nothing else of it.
+#[tokio::test]
+async fn a_fault_of_ours_is_told_with_the_id_to_quote() {
+    let system = System::start().await;
+    let alice = Agent::new(&system, "alice", MODERN);
+    let gone = sqlx::query("ALTER TABLE articles RENAME TO mislaid");
+    gone.execute(&system.database.pool()).await.unwrap();
+    let answer = alice.send("resources/list", json!({}), &[]).await;
+    let error = &answer.json()["error"];
+    assert_eq!(error["code"], -32603, "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(answer.header("x-request-id")), "{message}");
+    assert!(!message.contains("articles"), "{message}");
+}
