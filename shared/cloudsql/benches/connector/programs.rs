@@ -40,7 +40,7 @@ impl Program {
         if self == Self::Ours {
             ROUNDS
         } else {
-            ROUNDS / 3
+            ROUNDS / 9
         }
     }
 
