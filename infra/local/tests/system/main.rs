@@ -26,6 +26,7 @@ mod mcp_waiting;
 mod once;
 mod page_cleaning;
 mod processes;
+mod reports;
 mod research;
 mod scrape_other_urls;
 mod scrape_research_urls;
