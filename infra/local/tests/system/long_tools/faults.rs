@@ -47,6 +47,7 @@ async fn one_piece_of_all_fails(world: &World, tool: &LongTool) {
     let (provider, last) = (call.provider().unwrap(), tool.pieces - 1);
     let on = |fault: Effect, number| Fault::new(fault).on(piece(&call.word, number));
     provider.inject(on(Effect::RetryAfter(429, 0), 0));
+    provider.inject(on(Effect::CutBefore, 0));
     provider.inject(on(Effect::Status(503), 1));
     provider.inject(on(Effect::Status(500), last).times(1000));
     let answer = call.answer().await;
@@ -62,7 +63,7 @@ async fn one_piece_of_all_fails(world: &World, tool: &LongTool) {
         let received = provider.received();
         received.iter().filter(|it| it.mentions(&name)).count()
     };
-    assert_eq!([asked(0), asked(1), asked(last)], [2, 2, 4], "{}", call.tag);
+    assert_eq!([asked(0), asked(1), asked(last)], [3, 2, 4], "{}", call.tag);
     let again: Value = call.answer().await;
     assert_eq!(again, answer, "the answer of then: {}", call.tag);
 }
