@@ -174,7 +174,10 @@ fn signed(
 mod tests {
     use std::time::Duration;
 
-    use rcgen::{CertificateParams, KeyPair};
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension,
+        ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair, NameConstraints,
+    };
 
     use super::*;
 
@@ -214,6 +217,77 @@ mod tests {
         ] {
             let error = Authorities::read(text, now()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Protocol, "{text:?}: {error}");
+        }
+    }
+    /// All have one name; it has no end before the year 4096.
+    fn authority(change: impl FnOnce(&mut CertificateParams)) -> CertifiedIssuer<'static, KeyPair> {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut parameters);
+        CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    fn vouched(told: &str, shown: &CertificateDer<'_>, year: u64) -> Result<(), rustls::Error> {
+        let now = Duration::from_hours(24 * 365 * (year - 1970));
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        let authorities = Authorities::read(told, SystemTime::UNIX_EPOCH + now).unwrap();
+        let shown = Shown::read(shown)?;
+        authorities.vouch_for(&shown, &[], UnixTime::since_unix_epoch(now), &algorithms)
+    }
+
+    #[test]
+    fn a_certificate_that_stands_there_itself_is_still_for_servers_and_for_now() {
+        let refused = |error: CertificateError| Err(error.into());
+        let own = authority(|_| {});
+        assert_eq!(vouched(&own.pem(), own.der(), 2020), Ok(()));
+        let purpose =
+            |purpose| move |it: &mut CertificateParams| it.extended_key_usages = vec![purpose];
+        let own = authority(purpose(ExtendedKeyUsagePurpose::ServerAuth));
+        assert_eq!(vouched(&own.pem(), own.der(), 2020), Ok(()));
+        let own = authority(purpose(ExtendedKeyUsagePurpose::ClientAuth));
+        assert_eq!(
+            vouched(&own.pem(), own.der(), 2020),
+            refused(CertificateError::InvalidPurpose)
+        );
+        let own = authority(|it| {
+            let mut unknown = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+            unknown.set_criticality(true);
+            it.custom_extensions.push(unknown);
+        });
+        assert_eq!(
+            vouched(&own.pem(), own.der(), 2020),
+            refused(CertificateError::InvalidPurpose)
+        );
+        let own = authority(|it| it.not_before = rcgen::date_time_ymd(2030, 1, 1));
+        assert_eq!(
+            vouched(&own.pem(), own.der(), 2020),
+            refused(CertificateError::NotValidYet)
+        );
+    }
+
+    #[test]
+    fn an_authority_signs_for_another_unless_it_is_bound_to_names() {
+        let names = NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("example.com".to_owned())],
+            excluded_subtrees: Vec::new(),
+        };
+        for (constraints, outcome) in [
+            (None, Ok(())),
+            (Some(names), Err(CertificateError::UnknownIssuer.into())),
+        ] {
+            let above = authority(|it| it.name_constraints = constraints);
+            let mut below = CertificateParams::new(Vec::new()).unwrap();
+            below.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let below = below
+                .signed_by(&KeyPair::generate().unwrap(), &above)
+                .unwrap();
+            assert_eq!(vouched(&above.pem(), below.der(), 2020), outcome);
+            // Nobody who has its name only.
+            let stranger = authority(|_| {});
+            assert_eq!(
+                vouched(&stranger.pem(), below.der(), 2020),
+                Err(CertificateError::UnknownIssuer.into())
+            );
         }
     }
 }

@@ -38,7 +38,8 @@ impl DnsResolver {
         Self { server: None }
     }
 
-    /// This server.
+    /// This server. Names in `localhost` and `invalid` it is not asked for: they are known to lead to
+    /// this machine and nowhere (RFC 6761).
     pub fn at(server: SocketAddr) -> Self {
         Self {
             server: Some(server),
