@@ -7,6 +7,8 @@ use nova_research::{
 };
 use serde::Deserialize;
 
+/// What is read of the guideline, in tokens.
+pub(crate) const GUIDELINE_TOKENS: usize = 12_000;
 /// A reason of twenty words and a number, as JSON.
 const TOKENS_OF_A_SOURCE: usize = 80;
 const MAX_REASON_CHARS: usize = 300;
@@ -42,7 +44,8 @@ impl Said {
 /// `sources` by number, each with what is shown of it.
 pub(crate) fn prompt(guideline: String, sources: Vec<(i64, String)>) -> Prompt {
     let count = sources.len();
-    let guideline = Material::new("The guideline of the article", "guideline", guideline);
+    let guideline = Material::new("The guideline of the article", "guideline", guideline)
+        .at_most(GUIDELINE_TOKENS);
     let sources = sources
         .into_iter()
         .map(|(number, text)| Material::new(format!("Source {number}"), "source", text));

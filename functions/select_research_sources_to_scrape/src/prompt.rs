@@ -4,6 +4,8 @@ use nova_providers::llm::{Prompt, Shape, Step};
 use nova_research::prompt::{Material, fenced};
 use serde::Deserialize;
 
+/// What is read of the guideline, in tokens.
+pub(crate) const GUIDELINE_TOKENS: usize = 12_000;
 /// A reason of twenty words and a number, as JSON.
 const TOKENS_OF_A_SOURCE: usize = 80;
 const MAX_REASON_CHARS: usize = 300;
@@ -24,7 +26,8 @@ pub(crate) struct Chosen {
 
 /// `sources` by number, each with what is shown of it; at most `most` are to be chosen.
 pub(crate) fn prompt(guideline: String, sources: Vec<(i64, String)>, most: usize) -> Prompt {
-    let guideline = Material::new("The guideline of the article", "guideline", guideline);
+    let guideline = Material::new("The guideline of the article", "guideline", guideline)
+        .at_most(GUIDELINE_TOKENS);
     let sources = sources
         .into_iter()
         .map(|(number, text)| Material::new(format!("Source {number}"), "source", text));

@@ -21,6 +21,9 @@
 
 use std::collections::BTreeSet;
 
+pub use crate::text::tokens;
+use crate::text::within;
+
 /// What the tags of every fence begin with.
 const NAME: &str = "material-";
 
@@ -72,6 +75,14 @@ impl Material {
             kind,
             text: text.into(),
         }
+    }
+
+    /// The beginning of it, of at most about so many tokens: whoever made it shorter by what matters may
+    /// have been given more than there was to leave out, such as a heading of a million letters.
+    #[must_use]
+    pub fn at_most(mut self, budget_tokens: usize) -> Self {
+        self.text.truncate(within(&self.text, budget_tokens).len());
+        self
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use nova_research::{
     guideline::Guideline,
     outline::Outline,
+    prompt::tokens,
     ranking::{Candidate, Choice, Standing, choose, shown},
 };
 use proptest::prelude::*;
@@ -69,6 +70,29 @@ fn a_model_is_shown_of_each_source_what_matters_within_the_budget() {
         "not its beginning: {text}"
     );
     assert!(text.len() < 2_000, "{text}");
+}
+
+#[test]
+fn sources_that_say_much_of_themselves_are_shown_within_the_budget_too() {
+    let boasts = "記憶 of agents ".repeat(1_000);
+    let candidates: Vec<Candidate> = (1..400)
+        .map(|it| Candidate {
+            title: Some(boasts.clone()),
+            published: Some(boasts.clone()),
+            questions: vec![boasts.clone(); 9],
+            ..candidate(
+                it,
+                &format!("https://{it}.example/{}", "a".repeat(2_000)),
+                &boasts,
+            )
+        })
+        .collect();
+    let ranked = choose(&outline(), &[], &candidates);
+    let shown = shown(&outline(), &candidates, &ranked, 45_000);
+    let around = 25;
+    let all: usize = shown.iter().map(|(_, text)| tokens(text) + around).sum();
+    assert!((30_000..=45_000).contains(&all), "{all}");
+    assert!(shown.iter().all(|(_, text)| text.contains("\nSays: 記憶")));
 }
 
 #[test]

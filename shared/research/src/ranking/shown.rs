@@ -6,12 +6,15 @@ use super::{Candidate, Choice, joined};
 use crate::{
     coverage::{Library, Text},
     outline::Outline,
+    text::{tokens, within},
 };
 
-/// What stands above the answers, of a candidate that says a lot about itself.
-const HEAD_TOKENS: usize = 120;
+/// What stands above the answers, at most: of a candidate that says a lot about itself, its beginning.
+const HEAD_TOKENS: usize = 160;
 /// A source is judged by so much at least.
 const FEWEST_TOKENS: usize = 60;
+/// What whoever puts it into a prompt writes around it.
+const FENCE_TOKENS: usize = 25;
 /// So much is shown of a title, a question, an address.
 const LINE_CHARS: usize = 200;
 /// So many of the questions that it answers.
@@ -21,16 +24,17 @@ const QUESTIONS: usize = 4;
 const MOST: usize = 200;
 
 /// The best of ranked candidates, by number: what each is, and of what it answers the passages that
-/// say most about the guideline. About so many tokens all together.
+/// say most about the guideline. About so many tokens all together, with what is written around each.
 pub fn shown(
     outline: &Outline,
     candidates: &[Candidate],
     ranked: &[Choice],
     budget_tokens: usize,
 ) -> Vec<(i64, String)> {
+    let most = budget_tokens / (HEAD_TOKENS + FEWEST_TOKENS + FENCE_TOKENS);
     let best: HashSet<i64> = ranked
         .iter()
-        .take(MOST)
+        .take(most.min(MOST))
         .map(|it| it.scored.number)
         .collect();
     let is_best = |it: &&Candidate| best.contains(&it.number);
@@ -42,19 +46,18 @@ pub fn shown(
         });
     }
     let share = budget_tokens / best.len().max(1);
-    let says = library.extracts(
-        outline,
-        share.saturating_sub(HEAD_TOKENS).max(FEWEST_TOKENS),
-    );
+    let share = share.saturating_sub(FENCE_TOKENS);
+    let says = library.extracts(outline, share);
     let all = candidates.iter().filter(is_best).zip(says);
     let mut shown: Vec<(i64, String)> = all
-        .map(|(candidate, says)| (candidate.number, one(candidate, &says)))
+        .map(|(candidate, says)| (candidate.number, one(candidate, &says, share)))
         .collect();
     shown.sort_by_key(|(number, _)| *number);
     shown
 }
 
-fn one(candidate: &Candidate, says: &str) -> String {
+/// In so many tokens: what its head leaves is for what it says.
+fn one(candidate: &Candidate, says: &str, budget_tokens: usize) -> String {
     let mut shown = format!("Address: {}\n", line(&candidate.url));
     let of_itself = [
         ("Title", &candidate.title),
@@ -71,8 +74,10 @@ fn one(candidate: &Candidate, says: &str) -> String {
     if !questions.is_empty() {
         writeln!(shown, "Found for: {}", questions.join(" | ")).ok();
     }
-    write!(shown, "Says: {says}").ok();
-    shown
+    let head = within(&shown, HEAD_TOKENS).trim_end();
+    let head = format!("{head}\nSays: ");
+    let left = budget_tokens.saturating_sub(tokens(&head));
+    head + within(says, left)
 }
 
 fn line(text: &str) -> String {

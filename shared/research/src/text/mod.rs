@@ -9,5 +9,6 @@ mod words;
 pub(crate) use self::common::{is_common, is_english};
 pub(crate) use self::index::{Field, Index, Term};
 pub(crate) use self::similar::Fingerprint;
-pub(crate) use self::tokens::{tokens, within};
+pub use self::tokens::tokens;
+pub(crate) use self::tokens::within;
 pub(crate) use self::words::{for_each_word, normal, words};

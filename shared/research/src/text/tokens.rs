@@ -4,7 +4,7 @@
 ///
 /// Exact counting needs tables of 34 MB for each family of models. In Latin letters three to four
 /// characters are a token; elsewhere each counts as one.
-pub(crate) fn tokens(text: &str) -> usize {
+pub fn tokens(text: &str) -> usize {
     let ascii = text.bytes().filter(u8::is_ascii).count();
     let others = text.chars().count() - ascii;
     ascii.div_ceil(3) + others
