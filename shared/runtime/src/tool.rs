@@ -107,10 +107,7 @@ impl Registered {
         let tool = Arc::new(tool);
         let prepare = move |arguments| {
             let tool = Arc::clone(&tool);
-            let arguments = serde_json::from_value::<T::Arguments>(Value::Object(arguments))
-                .map_err(|error| {
-                    Problem::bad_request(format!("The arguments do not fit: {error}."))
-                })?;
+            let arguments: T::Arguments = read_arguments(arguments)?;
             let step: Step = Box::new(move |call| {
                 Box::pin(async move {
                     let answer = tool.run(call, arguments).await?;
@@ -219,6 +216,24 @@ pub(crate) fn take_article(arguments: Value) -> Result<(Uuid, Map<String, Value>
         Some(_) => Err(Problem::bad_field(ARTICLE, "must be a string")),
         None => Err(Problem::bad_field(ARTICLE, "missing")),
     }
+}
+
+/// Reads a tool's own arguments.
+///
+/// # Errors
+///
+/// 400 that names the field which does not fit.
+pub(crate) fn read_arguments<T: DeserializeOwned>(
+    arguments: Map<String, Value>,
+) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+        let field = error.path().to_string();
+        match field.as_str() {
+            // Of all together: one that is missing, or that nobody knows.
+            "." => Problem::bad_request(format!("The arguments do not fit: {}.", error.inner())),
+            field => Problem::bad_field(field, error.inner()),
+        }
+    })
 }
 
 /// Charges a call; 429 when that is not possible.

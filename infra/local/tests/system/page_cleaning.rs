@@ -70,6 +70,7 @@ async fn a_model_says_which_blocks_go_and_cannot_change_or_add_a_word() {
     for (reply, why) in [
         // It is shown once what is wrong with that.
         (pills().times(2), "it is not JSON"),
+        (Reply::text("").times(2), "cannot be used"),
         (
             Reply::text(r#"{"drop": [1, 2, 3, 4, 5, 6]}"#).times(1),
             "which is not believed",

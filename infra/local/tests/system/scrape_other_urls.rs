@@ -226,7 +226,8 @@ async fn a_concurrency_that_makes_no_sense_is_refused_and_costs_nothing() {
         for wrong in [json!("four"), json!(1.5), Value::Null] {
             let arguments = json!({"article_guideline_id": article, "concurrency_limit": wrong});
             let answer = system.tool_with("alice", tool, arguments, &[]).await;
-            answer.is_problem(StatusCode::BAD_REQUEST, "The arguments do not fit");
+            answer.is_problem(StatusCode::BAD_REQUEST, "concurrency_limit: invalid type");
+            assert_eq!(answer.json()["field"], "concurrency_limit");
         }
     }
     assert_eq!(system.get("alice", "/usage").await.json()["used"], 0);

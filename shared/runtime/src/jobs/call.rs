@@ -24,7 +24,7 @@ use crate::{
     config::TaskConfig,
     log,
     problem::Problem,
-    tool::{charge, take_article},
+    tool::{charge, read_arguments, take_article},
 };
 
 /// As for other tools: names and short lists.
@@ -79,9 +79,7 @@ impl Registered {
         let reads = Arc::clone(&tool);
         let read = move |arguments| {
             let tool = Arc::clone(&reads);
-            let unfit = |error| Problem::bad_request(format!("The arguments do not fit: {error}."));
-            let arguments: T::Arguments =
-                serde_json::from_value(Value::Object(arguments)).map_err(unfit)?;
+            let arguments: T::Arguments = read_arguments(arguments)?;
             tool.check(&arguments)?;
             Ok(Read {
                 // As they are written by us: the order and spelling of the caller's do not matter.
