@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use nova_research::questions::sentence;
 use nova_runtime::{
     config::Secret,
     fetch::retry_after,
@@ -18,8 +19,8 @@ use url::Url;
 
 use crate::ProviderError;
 
-/// How long a provider may take: a language model that thinks needs minutes. Less than the lease of
-/// the job that waits, whose heartbeat goes on meanwhile.
+/// How long a provider may take: a language model that thinks needs minutes. The heartbeat of the job
+/// that waits goes on meanwhile.
 const DEADLINE: Duration = Duration::from_mins(5);
 /// The largest answer that is read.
 const RESPONSE_BYTES: usize = 32 << 20;
@@ -203,7 +204,7 @@ impl Api {
     pub fn unusable(&self, what: impl Into<String>) -> ProviderError {
         ProviderError::Unusable {
             provider: self.provider,
-            message: what.into(),
+            message: sentence(&what.into()),
         }
     }
 
@@ -305,12 +306,11 @@ pub(crate) fn said(body: &[u8]) -> String {
             .iter()
             .find_map(|place| json.pointer(place)?.as_str())
     });
-    // A page of HTML says nothing to anybody.
-    let text = said.map_or_else(String::new, str::to_owned);
-    let text = if text.is_empty() {
-        "no reason given".to_owned()
-    } else {
-        text
+    // A page of HTML says nothing to anybody, and what no text has would be kept nowhere.
+    let text = said.map(sentence).unwrap_or_default();
+    let text = match &*text {
+        "" => "no reason given",
+        text => text,
     };
     text.chars().take(MESSAGE_CHARACTERS).collect()
 }
@@ -385,6 +385,8 @@ mod tests {
             said.to_string(),
             "Example refuses (400 Bad Request): Bad URL"
         );
+        let odd = refusal(400, &[], r#"{"error": "Bad\u0000\u001b[31m\nURL"}"#);
+        assert!(odd.to_string().ends_with(": Bad[31m URL"), "{odd}");
         let page = refusal(400, &[], "<html>nginx</html>");
         assert!(page.to_string().ends_with("no reason given"), "{page}");
     }

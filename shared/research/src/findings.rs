@@ -22,6 +22,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::identity::identity;
+use crate::plain::is_blank;
 use crate::url::{Reach, Refusal, SourceUrl};
 
 /// Sources of one question; what comes after is of no use to anybody.
@@ -200,7 +201,7 @@ impl Findings {
 fn passage(text: &str) -> Option<String> {
     let text = readable(text);
     let text = text.trim();
-    (!text.is_empty()).then(|| shortened(text, MAX_PASSAGE_CHARACTERS))
+    (!is_blank(text)).then(|| shortened(text, MAX_PASSAGE_CHARACTERS))
 }
 
 /// Without characters that no text has: neither a database nor Markdown takes a NUL.

@@ -63,9 +63,10 @@ fn a_hit_of_which_nothing_is_told_is_none() {
         Hit::new("https://a.example", "A"),
         Hit::new("https://b.example", "  \n"),
         Hit::new("https://c.example", "\u{0}\u{7}"),
+        Hit::new("https://d.example", "\u{a0}\u{200b}\u{feff}\n"),
     ]);
     assert_eq!(found.sources.len(), 1);
-    assert_eq!(left_out(&found), [(LeftOut::NoPassage, 2)]);
+    assert_eq!(left_out(&found), [(LeftOut::NoPassage, 3)]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What `generateContent` answers.
 
+use nova_research::questions::sentence;
 use nova_runtime::receipts::CallUsage;
 use serde::Deserialize;
 use serde_json::Value;
@@ -74,9 +75,12 @@ impl Response {
         self,
         provider: &'static str,
     ) -> Result<(Vec<Part>, Value), ProviderError> {
-        let blocked = |reason| ProviderError::Blocked { provider, reason };
+        let blocked = |reason: &str| ProviderError::Blocked {
+            provider,
+            reason: sentence(reason),
+        };
         if let Some(reason) = self.prompt_feedback.block_reason {
-            return Err(blocked(reason));
+            return Err(blocked(&reason));
         }
         let Some(candidate) = self.candidates.into_iter().next() else {
             return Err(ProviderError::Unusable {
@@ -91,11 +95,11 @@ impl Response {
                 let reason = candidate.finish_reason.unwrap_or("nothing".to_owned());
                 return Err(ProviderError::Unusable {
                     provider,
-                    message: format!("it ends with {reason}"),
+                    message: sentence(&format!("it ends with {reason}")),
                 });
             }
             // SAFETY, RECITATION, BLOCKLIST, PROHIBITED_CONTENT, SPII, LANGUAGE, and what is new.
-            Some(reason) => return Err(blocked(reason.to_owned())),
+            Some(reason) => return Err(blocked(reason)),
         }
         let parts = candidate.content.parts.into_iter().enumerate();
         let parts = parts.filter(|(_, part)| !part.thought);

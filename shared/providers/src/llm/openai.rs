@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use nova_research::questions::sentence;
 use nova_runtime::{
     App,
     config::ModelsConfig,
@@ -129,7 +130,7 @@ impl OpenAi {
         let provider = self.api.provider();
         let blocked = |reason: &str| ProviderError::Blocked {
             provider,
-            reason: reason.chars().take(REFUSAL_CHARACTERS).collect(),
+            reason: sentence(reason).chars().take(REFUSAL_CHARACTERS).collect(),
         };
         let Some(choice) = completion.choices.into_iter().next() else {
             return Err(self.api.unusable("it has no choice"));

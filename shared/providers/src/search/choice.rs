@@ -1,6 +1,6 @@
 //! Who is asked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use nova_runtime::{
@@ -14,6 +14,11 @@ use super::{
     tavily::Tavily,
 };
 use crate::{Api, Credentials, GoogleModels};
+
+/// Pages are listed within seconds; who says nothing for so long is not well.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// A model that searches, reads and writes takes longer.
+const MODEL_DEADLINE: Duration = Duration::from_mins(3);
 
 /// Who searches, by the settings; `None` when nobody does.
 ///
@@ -38,6 +43,7 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
             credentials,
         )
         .known_by(setting)
+        .deadline(DEADLINE)
     };
     let perplexity = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.perplexity.as_ref()?;
@@ -47,7 +53,7 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
     let sonar = || -> Option<Arc<dyn Search>> {
         let endpoint = settings.perplexity.as_ref()?;
         Some(Arc::new(Sonar {
-            api: api("Perplexity Sonar", "PPLX_API_KEY", endpoint),
+            api: api("Perplexity Sonar", "PPLX_API_KEY", endpoint).deadline(MODEL_DEADLINE),
             model: settings.model.clone(),
         }))
     };
@@ -63,7 +69,7 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
     };
     let grounding = |asked: Option<GoogleModels>, base_url: &Url| -> Option<Arc<dyn Search>> {
         Some(Arc::new(Grounding {
-            models: asked?,
+            models: asked?.deadline(MODEL_DEADLINE),
             http: app.http().clone(),
             base_url: base_url.clone(),
             model: settings.model.clone(),

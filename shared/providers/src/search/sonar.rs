@@ -207,6 +207,12 @@ mod tests {
             ),
             (Some("B"), Some("2025-01-02"))
         );
+        // As others write numbers, and none of the list.
+        let odd = r#"{"sources":[{"source":" 2 ","answer":"From B"},{"source":0,"answer":"x"},{"source":-1,"answer":"x"},
+                     {"source":"900","answer":"x"},{"source":null,"answer":"x"},{"source":2,"answer":null},7]}"#;
+        case["choices"][0]["message"]["content"] = json!(odd);
+        let (found, unknown) = sources(&case);
+        assert_eq!((&*found[0].1, found.len(), unknown), ("From B", 1, 5));
         let by_url = "<think>hm [1]</think>\n```json\n{\"sources\":[{\"url\":\"https://a.example/\",\"answer\":\"From A\"},\
                       {\"url\":\"https://evil.example\",\"answer\":\"x\"}]}\n```";
         assert_eq!(

@@ -94,8 +94,10 @@ impl Passages {
         };
         let places: Vec<Option<String>> = sources.iter().map(|it| key(it.url)).collect();
         for one in told {
+            let written = || one["source"].as_str()?.trim().parse().ok();
             let by_number = one["source"]
                 .as_u64()
+                .or_else(written)
                 .and_then(|it| usize::try_from(it).ok());
             let by_url = || {
                 let named = key(one["url"].as_str()?)?;
