@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use nova_providers::search::Answered;
+use nova_runtime::jobs::reason;
 use nova_store::{Added, AnsweredBefore, ItemState, JobItem};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +67,10 @@ pub(super) struct Answer {
 #[derive(Debug, Serialize)]
 struct Failure {
     query: String,
+    /// A word that stays the same: `provider_unavailable`, `provider_refuses`, `blocked`, ….
     reason: String,
+    /// The same in words.
+    detail: String,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -90,9 +94,11 @@ impl Answer {
                 .as_ref()
                 .filter(|_| piece.state == ItemState::Done);
             let Some(result) = result else {
+                let (reason, detail) = reason(piece.error.as_deref().unwrap_or_default());
                 failures.push(Failure {
                     query: piece.key.clone(),
-                    reason: piece.error.clone().unwrap_or_default(),
+                    reason: reason.to_owned(),
+                    detail: detail.to_owned(),
                 });
                 continue;
             };

@@ -12,6 +12,8 @@ pub(crate) struct Answer {
     pub(crate) selected_source_ids: Vec<i64>,
     /// Every source with what became of it, the best first.
     reasons: Vec<Judged>,
+    /// Numbers that the model named and that are no sources it was asked about.
+    dropped: usize,
     /// How the choice was made: `model`, or `deterministic`.
     method: &'static str,
     /// Who made it.
@@ -38,7 +40,7 @@ pub(crate) struct Judged {
 }
 
 impl Answer {
-    pub(crate) fn new(judged: Vec<Judged>, advice: &Advice) -> Self {
+    pub(crate) fn new(judged: Vec<Judged>, dropped: usize, advice: &Advice) -> Self {
         let mut kept: Vec<i64> = judged
             .iter()
             .filter(|it| it.kept)
@@ -71,6 +73,7 @@ impl Answer {
             sources_selected_count: kept.len(),
             selected_source_ids: kept,
             reasons: judged,
+            dropped,
             method: advice.method(),
             decided_by: advice.decided_by("ranking"),
             warning: advice.warning(),

@@ -42,9 +42,8 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
-/// What a model reads, in tokens: the guideline, and what the sources say.
-const GUIDELINE_TOKENS: usize = 12_000;
-const SOURCES_TOKENS: usize = 60_000;
+/// What a model reads of the sources, in tokens.
+const SOURCES_TOKENS: usize = 45_000;
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = SelectToKeep {
@@ -211,7 +210,7 @@ impl Thoughts {
         };
         let asked = shown.iter().map(|(number, _)| *number).collect();
         let prompt = (!shown.is_empty())
-            .then(|| prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown));
+            .then(|| prompt::prompt(outline.brief(guideline, prompt::GUIDELINE_TOKENS), shown));
         Self {
             candidates,
             ranked,
@@ -223,7 +222,7 @@ impl Thoughts {
     /// The caller's word counts before the model's, and the model's before the ranking's.
     fn judged(self, advice: Advice, arguments: &Arguments) -> Answer {
         let named = advice.said::<Said>().map(|said| said.keep);
-        let advice = advice.about(named.into_iter().flatten(), &self.asked);
+        let (advice, dropped) = advice.about(named.into_iter().flatten(), &self.asked);
         let said: Option<Said> = advice.said();
         let judged = self.ranked.into_iter().map(|choice| {
             let number = choice.scored.number;
@@ -245,7 +244,7 @@ impl Thoughts {
                 by_caller,
             }
         });
-        Answer::new(judged.collect(), &advice)
+        Answer::new(judged.collect(), dropped, &advice)
     }
 }
 

@@ -4,7 +4,7 @@ use nova_providers::llm::Advice;
 use nova_research::ranking::{Candidate, Choice};
 use serde::Serialize;
 
-/// The result object; all fields but `method` and `decided_by` are those that users know.
+/// The result object; all fields but `dropped`, `method` and `decided_by` are those that users know.
 #[derive(Serialize)]
 pub(crate) struct Answer {
     status: &'static str,
@@ -12,6 +12,8 @@ pub(crate) struct Answer {
     sources_selected: Vec<String>,
     sources_selected_count: usize,
     reasoning: String,
+    /// Numbers that the model named and that are no sources it was asked about.
+    dropped: usize,
     /// How the choice was made: `model`, or `deterministic`.
     pub(crate) method: &'static str,
     /// Who made it.
@@ -29,7 +31,7 @@ impl Answer {
     pub(crate) fn new(
         candidates: &[Candidate],
         chosen: &[&Choice],
-        kept: usize,
+        (kept, dropped): (usize, usize),
         advice: &Advice,
     ) -> Self {
         let url = |number| {
@@ -62,6 +64,7 @@ impl Answer {
             sources_selected: numbers.iter().map(|&number| url(number)).collect(),
             sources_selected_count: numbers.len(),
             reasoning,
+            dropped,
             method: advice.method(),
             decided_by: advice.decided_by("ranking"),
             warning: advice.warning(),

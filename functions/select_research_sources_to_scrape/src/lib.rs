@@ -47,9 +47,8 @@ pub const FUNCTION: Function = Function::service(
 const USUAL: i64 = 5;
 const MOST: i64 = 50;
 
-/// What a model reads, in tokens: the guideline, and what the sources say.
-const GUIDELINE_TOKENS: usize = 12_000;
-const SOURCES_TOKENS: usize = 60_000;
+/// What a model reads of the sources, in tokens.
+const SOURCES_TOKENS: usize = 45_000;
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = SelectToScrape {
@@ -208,8 +207,13 @@ impl Thoughts {
         };
         let asked = shown.iter().map(|(number, _)| *number).collect();
         let ask = ask.filter(|_| !shown.is_empty());
-        let prompt =
-            ask.map(|most| prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown, most));
+        let prompt = ask.map(|most| {
+            prompt::prompt(
+                outline.brief(guideline, prompt::GUIDELINE_TOKENS),
+                shown,
+                most,
+            )
+        });
         Self {
             kept: kept(sources).count(),
             candidates,
@@ -223,13 +227,13 @@ impl Thoughts {
     fn chosen(self, advice: Advice, most: usize) -> Answer {
         let said = advice.said::<Said>().map(|said| said.chosen);
         let named = said.iter().flatten().map(|it| it.source);
-        let advice = advice.about(named, &self.asked);
+        let (advice, dropped) = advice.about(named, &self.asked);
         let ranked = match advice.said::<Said>() {
             Some(said) => in_order(said, &self.ranked, &self.asked),
             None => self.ranked,
         };
         let chosen = most_diverse(&ranked, most);
-        Answer::new(&self.candidates, &chosen, self.kept, &advice)
+        Answer::new(&self.candidates, &chosen, (self.kept, dropped), &advice)
     }
 }
 

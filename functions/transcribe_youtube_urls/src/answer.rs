@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nova_research::{guideline::names_none, transcript::clock};
-use nova_runtime::Problem;
+use nova_runtime::{Problem, jobs::reason};
 use nova_store::{ArticleId, JobItem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -134,10 +134,7 @@ impl Parts {
 
     fn failure(&self) -> Option<Failed> {
         let (start, why) = self.given_up.as_ref()?;
-        let (reason, words) = why
-            .split_once(": ")
-            .filter(|(reason, _)| is_word(reason))
-            .unwrap_or(("internal", why));
+        let (reason, words) = reason(why);
         let detail = match start {
             0 => words.to_owned(),
             start => format!(
@@ -151,11 +148,6 @@ impl Parts {
             detail,
         })
     }
-}
-
-fn is_word(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    !text.is_empty() && text.bytes().all(plain)
 }
 
 /// The pieces by their video, in the order in which the guideline names them.

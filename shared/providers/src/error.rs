@@ -97,6 +97,19 @@ impl ProviderError {
         }
     }
 
+    /// The same in a word that stays the same, for programs.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotConfigured { .. } => "not_configured",
+            Self::Credentials { .. } => "provider_credentials",
+            Self::Busy { .. } | Self::Unreachable { .. } => "provider_unavailable",
+            Self::Refused { .. } => "provider_refuses",
+            Self::Cut { .. } => "cut",
+            Self::Blocked { .. } => "blocked",
+            Self::Unusable { .. } => "unusable_answer",
+        }
+    }
+
     /// What the receipt of a call says that ended like this.
     pub const fn outcome_of<T>(result: &Result<T, Self>) -> CallOutcome {
         match result {
@@ -124,6 +137,7 @@ impl ProviderError {
 /// pieces can be had; a paid answer that cannot be used is not paid for again.
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
+        let told = format!("{}: {error}", error.reason());
         match error {
             ProviderError::NotConfigured { .. } => Self::Job(Problem::new(
                 StatusCode::CONFLICT,
@@ -141,18 +155,18 @@ impl From<ProviderError> for Failure {
                 ),
             )),
             ProviderError::Busy { after, .. } => Self::Again {
-                reason: error.to_string(),
+                reason: told,
                 after,
             },
             ProviderError::Unreachable { ref source, .. } if source.is_retryable() => Self::Again {
-                reason: error.to_string(),
+                reason: told,
                 after: None,
             },
             ProviderError::Unreachable { .. }
             | ProviderError::Refused { .. }
             | ProviderError::Cut { .. }
             | ProviderError::Blocked { .. }
-            | ProviderError::Unusable { .. } => Self::Never(error.to_string()),
+            | ProviderError::Unusable { .. } => Self::Never(told),
         }
     }
 }

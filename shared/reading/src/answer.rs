@@ -1,6 +1,6 @@
 //! What a caller reads in the end.
 
-use nova_runtime::{Problem, fetch::Initiative};
+use nova_runtime::{Problem, fetch::Initiative, jobs::reason};
 use nova_store::{Article, ItemState, JobItem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -148,19 +148,8 @@ fn message<L: PageList>(
 }
 
 impl NotRead {
-    /// `why` begins with the reason's word and a colon, unless it comes from the job's engine.
     fn of(piece: &JobItem, why: Option<&str>) -> Self {
-        let why = why.unwrap_or_default();
-        let is_word = |it: &str| {
-            !it.is_empty()
-                && it
-                    .bytes()
-                    .all(|it| it.is_ascii_alphanumeric() || it == b'_')
-        };
-        let (reason, detail) = why
-            .split_once(": ")
-            .filter(|(reason, _)| is_word(reason))
-            .unwrap_or(("internal", why));
+        let (reason, detail) = reason(why.unwrap_or_default());
         let (Piece::Read(url) | Piece::Clean(url)) = Piece::of(&piece.key);
         Self {
             url: url.to_owned(),

@@ -9,6 +9,27 @@
 //! Receipts of what was paid go into the same transaction, whatever came of the piece; those of
 //! pieces that are not settled go with the end of the worker's claim. Only a process that dies takes
 //! those with it that it had not written down.
+//!
+//! # What may be paid twice
+//!
+//! A provider that is asked has been paid when its answer is on its way, and none of them takes a key by
+//! which the same question is known again. So what a process that dies had been answered and had not
+//! committed is paid for once more by the next worker: at most one answer for each piece that was being
+//! fetched. The engine does nothing between an answer and the commit but keep it: `keep` is called with
+//! what `fetch` gives, on the next line; again and again while the database is away, for as long as the
+//! claim lasts; and a worker that is told to stop waits for it for as long as it may. What tools do with
+//! an answer before they give it is the rest:
+//!
+//! - questions, choices and answers of a search engine: they are read, in memory;
+//! - Google's search: where its redirects lead is asked of Google, all at once, ten seconds at most and
+//!   twice at most, because the redirects themselves must not be kept;
+//! - transcripts: the object is written, which has to be there before the row. What comes before it is
+//!   read before anything is paid;
+//! - pages: the object as well. Cleaning by a model is a piece of its own;
+//! - code: nobody is paid.
+//!
+//! An answer that cannot be used ends its piece and is not asked for again, since it was paid; only a
+//! language model is shown once what is wrong with its JSON.
 
 mod alone;
 mod backoff;
@@ -161,6 +182,25 @@ pub enum Failure {
     /// None can be had until the operator mends a setting: a key is wrong, or its credit used up.
     /// The job ends at once; where that is our fault, the call is given back.
     Settings(Problem),
+}
+
+/// Parts why a piece was given up into a word that stays the same, for programs, and words for the
+/// user: who gives a piece up writes `word: words`. Where there is no such word it is `internal`.
+///
+/// ```
+/// use nova_runtime::jobs::reason;
+///
+/// assert_eq!(reason("http_404: the page is gone"), ("http_404", "the page is gone"));
+/// assert_eq!(reason("failed on our side"), ("internal", "failed on our side"));
+/// ```
+pub fn reason(error: &str) -> (&str, &str) {
+    let is_word = |it: &str| {
+        let mut bytes = it.bytes();
+        !it.is_empty()
+            && bytes.all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_')
+    };
+    let parts = error.split_once(": ").filter(|(word, _)| is_word(word));
+    parts.unwrap_or(("internal", error))
 }
 
 impl From<Problem> for Failure {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use nova_testkit::providers::{
-    Effect, Fault,
+    Answer as Said, Effect, Fault,
     perplexity::{KEY, Perplexity},
 };
 use serde_json::{Value, json};
@@ -134,7 +134,9 @@ async fn questions_become_numbered_sources_of_the_document() {
 async fn one_bad_question_of_five_keeps_the_other_four() {
     let (system, stand_in) = with_perplexity().await;
     let article = system.upload("alice", "# One").await;
-    stand_in.inject(Fault::new(Effect::Status(400)).on("bad"));
+    // With a letter that no database takes.
+    let bad = Said::json(400, &json!({"error": {"message": "No\u{0}."}}));
+    stand_in.inject(Fault::new(Effect::Answer(bad)).on("bad"));
     stand_in.inject(Fault::new(Effect::RetryAfter(503, 0)).on("two"));
     let answer = ask(
         &system,
@@ -149,14 +151,14 @@ async fn one_bad_question_of_five_keeps_the_other_four() {
         (&json!("partial"), &json!(4)),
         "{answer}"
     );
-    assert_eq!(answer["failures"][0]["query"], "bad");
-    assert!(
-        answer["failures"][0]["reason"]
-            .as_str()
-            .unwrap()
-            .contains("400"),
+    let failure = &answer["failures"][0];
+    assert_eq!(
+        (&failure["query"], &failure["reason"]),
+        (&json!("bad"), &json!("provider_refuses")),
         "{answer}"
     );
+    let detail = failure["detail"].as_str().unwrap();
+    assert!(detail.contains("400"), "{answer}");
     let paid: Vec<String> = stand_in.ledger().into_iter().map(|it| it.what).collect();
     assert_eq!(paid, ["one", "two", "four", "five"], "each once");
     // Called again for it alone, it is had.
@@ -244,7 +246,11 @@ async fn wrong_questions_and_sources_name_what_is_wrong_and_cost_nothing() {
             json!(["x".repeat(401)]),
             "queries[0]: a query has at most 400 characters",
         ),
-        (json!("one"), "expected a sequence"),
+        (
+            json!("one"),
+            "queries: invalid type: string \"one\", expected a sequence",
+        ),
+        (json!(["ok", 7]), "queries[1]: invalid type"),
     ] {
         let arguments = json!({"article_guideline_id": article, "queries": queries});
         let answer = system.tool_with("alice", TOOL, arguments, &[]).await;

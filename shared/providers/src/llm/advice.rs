@@ -52,15 +52,21 @@ impl Advice {
     }
 
     /// This advice, unless it names numbers and none of those that were asked about: who says that has
-    /// not read the question.
-    #[must_use]
-    pub fn about(self, named: impl IntoIterator<Item = i64>, asked: &BTreeSet<i64>) -> Self {
-        let mut named = named.into_iter().peekable();
-        if named.peek().is_none() || named.any(|number| asked.contains(&number)) {
-            return self;
+    /// not read the question. And how many numbers it names that were not asked about: they are to be
+    /// dropped.
+    pub fn about(
+        self,
+        named: impl IntoIterator<Item = i64>,
+        asked: &BTreeSet<i64>,
+    ) -> (Self, usize) {
+        let named: BTreeSet<i64> = named.into_iter().collect();
+        let dropped = named.difference(asked).count();
+        if dropped == 0 || dropped < named.len() {
+            return (self, dropped);
         }
         let by = self.decided_by("it");
-        Self::Failed(format!("{by} names no source that exists"))
+        let failed = Self::Failed(format!("{by} names no source that exists"));
+        (failed, dropped)
     }
 
     /// What was said, if it was.
