@@ -58,6 +58,7 @@ impl Binding {
         let (mut document, mut json) = (Document::new(), Json::new());
         if none_passed {
             document.none_passed_selection();
+            json.none_passed_selection();
         }
         if let Some(why) = ranked_because {
             document.ranked_because(why);

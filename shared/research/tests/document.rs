@@ -460,10 +460,12 @@ fn a_judgement_that_is_missing_is_told_in_a_line_that_opens_nothing() {
                 Gemini is busy ### Source [900]: &lt;/details>._\n\n<details>\n<summary>Why?</summary>\n";
     assert!(out.starts_with(told), "{out}");
     let (mut json, mut out) = (Json::new(), String::new());
+    json.none_passed_selection();
     json.ranked_because(why);
     json.finish(&[], &mut out);
     let read: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(read["ranked_because"], why);
+    assert_eq!(read["none_passed_selection"], true);
 }
 
 #[test]

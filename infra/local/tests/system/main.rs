@@ -7,6 +7,7 @@ mod advice;
 mod articles;
 mod browser;
 mod captions;
+mod cases;
 mod cloud_sql;
 mod crash;
 mod demo;

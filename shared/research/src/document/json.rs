@@ -9,8 +9,9 @@ use crate::references::Reference;
 ///
 /// It is one object, whose fields are the sections: lists of `{"query", "answers"}`, each answer a
 /// `{"source", "url", "answer"}`; lists of `{"url", "content"}`; and of `{"name", "content"}` for
-/// local files. The last field is `references`; the first `ranked_because`, where the sources were
-/// ranked without the language model that was asked.
+/// local files. The last field is `references`. The first ones are `none_passed_selection`, which is true
+/// where sources were found and none is kept, and `ranked_because`, where they were ranked without the
+/// language model that was asked.
 ///
 /// ```
 /// use nova_research::document::{Json, OutOfOrder, Section};
@@ -34,6 +35,7 @@ pub struct Json {
     block: Option<Block>,
     decoder: Decoder,
     counts: Counts,
+    none_passed: bool,
     ranked_because: Option<String>,
 }
 
@@ -50,6 +52,11 @@ impl Json {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// As [`Document::none_passed_selection`](super::Document::none_passed_selection).
+    pub fn none_passed_selection(&mut self) {
+        self.none_passed = true;
     }
 
     /// As [`Document::ranked_because`](super::Document::ranked_because).
@@ -158,6 +165,9 @@ impl Json {
                 continue;
             }
             out.push_str(if self.section.is_none() { "{" } else { "]," });
+            if std::mem::take(&mut self.none_passed) {
+                out.push_str("\"none_passed_selection\":true,");
+            }
             if let Some(why) = self.ranked_because.take() {
                 out.push_str("\"ranked_because\":\"");
                 push(&why, out);
