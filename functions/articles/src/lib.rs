@@ -82,6 +82,8 @@ struct Progress {
     provider_calls: i64,
     /// What they cost in US dollars, as far as providers say it.
     cost_usd: f64,
+    /// Those that do not: `cost_usd` is the whole when there are none.
+    cost_not_told_by: Vec<String>,
 }
 
 /// A long tool at work.
@@ -225,6 +227,7 @@ impl Progress {
             sources_chosen: counts.chosen,
             provider_calls: spent.iter().map(|it| it.calls).sum(),
             cost_usd: micros as f64 / 1e6,
+            cost_not_told_by: Spent::silent(spent),
         }
     }
 }

@@ -17,7 +17,9 @@ Usage:
   research --help | --version
 
 What is done is told by rows alone: a run that is started again, after whatever end, goes on where it
-stopped and pays for nothing twice. The same file is the same article.
+stopped and pays for nothing twice. The same file is the same article. One that is whole is finished:
+started again it says where the document is, and costs nothing, unless more --rounds are wanted or
+something was added to the article since.
 
 Options:
   --rounds N         rounds of questions and answers, 0 to 10 (3)
@@ -45,7 +47,7 @@ Settings (environment): NOVA_USER for --user; DATABASE_URL or CLOUD_SQL_INSTANCE
 those of the providers. The README has all of them.";
 
 const USUAL_ROUNDS: u32 = 3;
-const MOST_ROUNDS: u32 = 10;
+pub(crate) const MOST_ROUNDS: u32 = 10;
 const USUAL_QUESTIONS: u32 = 5;
 const MOST_QUESTIONS: u32 = 20;
 

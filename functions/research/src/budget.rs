@@ -34,7 +34,7 @@ pub struct Spending {
     pub cost_micros: u64,
     /// Tokens that were read and written, as far as providers count them.
     pub tokens: u64,
-    /// Providers that were asked and do not say what they ask for.
+    /// Providers that may have been paid beside that, and do not say how much.
     pub silent: Vec<String>,
 }
 
@@ -46,16 +46,11 @@ impl Spending {
                 .map(|it| u64::try_from(of(it)).unwrap_or_default());
             all.fold(0, u64::saturating_add)
         };
-        let silent = spent
-            .iter()
-            .filter(|it| it.cost_micros == 0 && it.calls > 0);
-        let mut silent: Vec<String> = silent.map(|it| it.provider.clone()).collect();
-        silent.dedup();
         Self {
             calls: sum(|it| it.calls),
             cost_micros: sum(|it| it.cost_micros),
             tokens: sum(|it| it.prompt_tokens.saturating_add(it.output_tokens)),
-            silent,
+            silent: Spent::silent(spent),
         }
     }
 

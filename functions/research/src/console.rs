@@ -94,15 +94,11 @@ pub fn lines(event: &Event<'_>) -> Option<String> {
             let mut text = format!("{}  {:>6.2} s  {first}", name(*step), took.as_secs_f64());
             for failure in answer["failures"].as_array().into_iter().flatten() {
                 let what = failure["url"].as_str().or(failure["query"].as_str());
-                let (what, reason) = (what.unwrap_or_default(), failure["reason"].as_str());
+                let why = [&failure["reason"], &failure["detail"]];
+                let why: Vec<&str> = why.iter().filter_map(|it| it.as_str()).collect();
+                let (what, why) = (what.unwrap_or_default(), why.join(": "));
                 // Writing to a String cannot fail.
-                write!(
-                    text,
-                    "\n{:45}not had: {what}: {}",
-                    "",
-                    reason.unwrap_or_default()
-                )
-                .ok();
+                write!(text, "\n{:45}not had: {what}: {why}", "").ok();
             }
             if spending.calls > 0 {
                 write!(text, "  [{}]", cost(spending)).ok();
@@ -134,9 +130,9 @@ fn log(event: &Event<'_>) {
                 round = step.step.round(),
                 number = step.number,
                 of = step.of,
-                seconds = took.as_secs_f64(),
+                duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
                 provider_calls = spending.calls,
-                cost_usd = spending.dollars(),
+                cost_micros = spending.cost_micros,
                 "{message}"
             );
         }
@@ -167,6 +163,7 @@ fn summary(outcome: &Outcome) -> String {
     } = outcome;
     let how = match (left_out.len(), &outcome.reached) {
         (_, Some(_)) => "as far as the budget went".to_owned(),
+        (0, None) if outcome.is_from_before => "from before, and nothing is left to do".to_owned(),
         (0, None) => "whole".to_owned(),
         (_, None) => {
             let steps: Vec<&str> = left_out

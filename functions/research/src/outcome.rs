@@ -44,8 +44,10 @@ pub struct LeftOut {
 pub struct Outcome {
     /// The article.
     pub article: ArticleId,
-    /// What the step that made the document said.
+    /// What the step that made the document said; where that was in a run before, where it is.
     pub document: Value,
+    /// Nothing was left to be done: the document is that of a run before.
+    pub is_from_before: bool,
     /// Steps that brought nothing, in their order.
     pub left_out: Vec<LeftOut>,
     /// Which limit was reached, in words.
@@ -62,10 +64,14 @@ struct Answer<'a> {
     /// `success`, or `partial`.
     status: &'static str,
     article_guideline_id: ArticleId,
+    /// Nothing was left to be done.
+    finished_before: bool,
     steps_left_out: Vec<Left<'a>>,
     budget_reached: Option<&'a str>,
     provider_calls: u64,
     cost_usd: f64,
+    /// Who was paid beside that and does not say how much: `cost_usd` is the whole when nobody is.
+    cost_not_told_by: &'a [String],
     tokens: u64,
     seconds: f64,
     /// As `create_research_file` says it.
@@ -107,10 +113,12 @@ impl Outcome {
                 "partial"
             },
             article_guideline_id: self.article,
+            finished_before: self.is_from_before,
             steps_left_out: left_out.collect(),
             budget_reached: self.reached.as_deref(),
             provider_calls: self.spending.calls,
             cost_usd: self.spending.dollars(),
+            cost_not_told_by: &self.spending.silent,
             tokens: self.spending.tokens,
             seconds: self.seconds,
             document: &self.document,
@@ -132,14 +140,19 @@ mod tests {
         let outcome = Outcome {
             article: ArticleId::nil(),
             document: Value::Null,
+            is_from_before: false,
             left_out: left_out.collect(),
             reached: reached.then(|| "--max-calls".to_owned()),
-            spending: Spending::default(),
+            spending: Spending {
+                silent: vec!["Gemini".to_owned()],
+                ..Spending::default()
+            },
             seconds: 1.5,
         };
         let told = outcome.to_json();
         let is_whole = outcome.exit_code() == 0;
         assert_eq!(told["status"] == "success", is_whole, "{told}");
+        assert_eq!(told["cost_not_told_by"][0], "Gemini", "{told}");
         outcome.exit_code()
     }
 

@@ -10,7 +10,7 @@ use nova_blobs::Blobs;
 use nova_providers::search;
 use nova_research::workflow::Step;
 use nova_runtime::{App, ConfigError, Problem, Routes};
-use nova_store::{ArticleId, Job, UserId};
+use nova_store::{ArticleId, BlobRef, Job, UserId};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -186,9 +186,15 @@ impl Run<'_> {
             }
         }
         self.save().await?;
+        let from_before = rows.finished.as_ref().filter(|_| self.done.is_empty());
+        let is_from_before = from_before.is_some();
+        if let Some(made) = from_before {
+            document = self.where_it_is(made);
+        }
         Ok(Outcome {
             article: self.article,
             document,
+            is_from_before,
             left_out: self.left_out,
             reached: self.budget.reached(),
             spending: rows.spending,
@@ -200,7 +206,7 @@ impl Run<'_> {
     async fn rows(&self) -> Result<Rows, Problem> {
         let Research { app, user, .. } = self.research;
         let mut rows = Rows::load(app, user, self.article, self.order.rounds).await?;
-        // The document is always made anew: it costs nothing, and holds what there is.
+        // Unless the article is finished it is made anew: it costs nothing, and holds what there is.
         rows.there.done.remove(&Step::Compile);
         rows.there.done.extend(&self.done);
         for (round, questions) in &self.proposed {
@@ -213,6 +219,9 @@ impl Run<'_> {
     /// What comes next, within the budget. Where nobody searches no questions are thought out, which
     /// costs as well.
     fn next(&mut self, rows: &Rows) -> Option<Step> {
+        if rows.finished.is_some() {
+            return None;
+        }
         let mut there = rows.there.clone();
         let left_out = self.left_out.iter().map(|it| it.step);
         there.left_out.extend(left_out);
@@ -253,7 +262,11 @@ impl Run<'_> {
                 });
             }),
         };
-        let id = rows.calls.get(&step).copied().unwrap_or_else(Uuid::now_v7);
+        let is_whole = self.left_out.is_empty() && self.budget.reached().is_none();
+        let id = match step {
+            Step::Compile if is_whole => rows.last_call,
+            _ => rows.calls.get(&step).copied().unwrap_or_else(Uuid::now_v7),
+        };
         let answer = self.research.routes.call_tool(
             step.tool(),
             &self.research.user,
@@ -313,6 +326,15 @@ impl Run<'_> {
             number,
             of: all.len(),
         }
+    }
+
+    /// What is said of a document that was there.
+    fn where_it_is(&self, document: &BlobRef) -> Value {
+        let url = self.research.app.download_url(self.article);
+        json!({
+            "status": "success", "download_url": url, "format": "markdown", "bytes": document.size,
+            "message": format!("The research file is there, and nothing has changed since.\nDownload URL: {url}"),
+        })
     }
 
     async fn save(&self) -> Result<(), Problem> {

@@ -1,5 +1,8 @@
 //! Log lines: JSON for Cloud Logging by tracing-stackdriver, or text on a terminal; on standard error.
 //!
+//! Numbers in fields are whole, and their names say of what (`duration_ms`, `cost_micros`): any other
+//! number tracing-stackdriver writes as a string, by which nothing can be summed or compared.
+//!
 //! Every line passes through one writer, which adds what tracing-stackdriver cannot (the request and
 //! trace that the line belongs to) and takes out what must not be there (tokens and passwords).
 

@@ -91,6 +91,18 @@ pub struct Spent {
     pub cost_micros: i64,
     /// In the provider's own unit.
     pub credits: i64,
+    /// Calls that may have been paid and whose price the provider does not tell in dollars.
+    pub untold: i64,
+}
+
+impl Spent {
+    /// Those who may have been paid more than they tell, each once: without them the sum is not the whole.
+    pub fn silent(all: &[Self]) -> Vec<String> {
+        let silent = all.iter().filter(|it| it.untold > 0);
+        let mut silent: Vec<String> = silent.map(|it| it.provider.clone()).collect();
+        silent.dedup();
+        silent
+    }
 }
 
 impl Tenant {
@@ -151,7 +163,7 @@ impl Tenant {
         })
     }
 
-    /// What an article cost so far, by provider and model.
+    /// What an article cost so far, by provider and model, in this order.
     pub fn spent_on(&mut self, article: ArticleId) -> Answer<'_, Vec<Spent>> {
         watch(self.broken(), async move {
             let (user, connection) = self.parts();
@@ -162,7 +174,8 @@ impl Tenant {
                        coalesce(sum(prompt_tokens), 0)::bigint AS "prompt_tokens!",
                        coalesce(sum(coalesce(output_tokens, 0) + coalesce(thought_tokens, 0)), 0)::bigint AS "output_tokens!",
                        coalesce(sum(cost_micros), 0)::bigint AS "cost_micros!",
-                       coalesce(sum(credits), 0)::bigint AS "credits!"
+                       coalesce(sum(credits), 0)::bigint AS "credits!",
+                       count(*) FILTER (WHERE cost_micros IS NULL AND outcome NOT IN ('refused', 'busy')) AS "untold!"
                   FROM provider_calls WHERE user_id = $1 AND article_id = $2
                  GROUP BY provider, model ORDER BY provider, model"#,
                 user,

@@ -15,6 +15,9 @@ const FIELDS: Fields = Fields {
     dates: &["publishedDate"],
 };
 
+/// Nothing, which is not the same as that nobody tells.
+const COST_MICROS: Option<u64> = Some(0);
+
 pub(super) struct SearXng(pub(super) Api, pub(super) Reach);
 
 impl Search for SearXng {
@@ -30,10 +33,14 @@ impl Search for SearXng {
         Box::pin(async move {
             let call = receipts.begin(self.provider(), None);
             let findings = self.ask(query).await;
-            call.end(ProviderError::outcome_of(&findings), CallUsage::default());
+            let usage = CallUsage {
+                cost_micros: COST_MICROS,
+                ..CallUsage::default()
+            };
+            call.end(ProviderError::outcome_of(&findings), usage);
             Ok(Answered {
                 findings: findings?,
-                cost_micros: None,
+                cost_micros: COST_MICROS,
             })
         })
     }

@@ -50,14 +50,18 @@ async fn a_receipt_is_one_row_however_often_it_is_kept_and_says_what_was_told() 
         output_tokens: 0,
         cost_micros: 0,
         credits: 0,
+        untold: 1,
     };
+    let spent = spent.unwrap();
+    assert_eq!(Spent::silent(&spent), ["Example"]);
     assert_eq!(
-        spent.unwrap(),
+        spent,
         [
             Spent {
                 prompt_tokens: 900,
                 output_tokens: 100,
                 cost_micros: 12_500,
+                untold: 0,
                 ..of(Some("model-1"))
             },
             of(None)

@@ -7,7 +7,7 @@ use nova_testkit::{
     Gate,
     providers::{Effect, Fault, StandIn},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::world::Alone;
@@ -65,6 +65,97 @@ async fn a_budget_ends_it_between_two_pieces_and_what_there_is_is_compiled() {
     let (code, result, said) = alone.run("hurried", &["--max-minutes", "0"]).await;
     assert_eq!(code, 3, "{result} {said}");
     assert_eq!(result["provider_calls"], 0, "{result}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_whole_is_finished_and_started_again_it_costs_nothing() {
+    let alone = Alone::start(World::Paid, "finished").await;
+    let (code, first, said) = alone.run("alice", &[]).await;
+    assert_eq!(code, 0, "{first} {said}");
+    assert_eq!(first["finished_before"], false, "{first}");
+    // Google's models say what they counted and not what they ask for; Perplexity says neither.
+    let silent = json!(["Gemini", "Perplexity"]);
+    assert_eq!(first["cost_not_told_by"], silent, "{first}");
+
+    let document = alone.document("alice");
+    let cost = (alone.asked(), alone.charged("alice").await);
+    // At once, with fewer rounds, and a day later, when its jobs are forgotten.
+    for more in [&[][..], &["--rounds", "2"], &[]] {
+        let (code, again, said) = alone.run("alice", more).await;
+        assert_eq!(code, 0, "{again} {said}");
+        assert_eq!(again["finished_before"], true, "{again}");
+        for field in ["provider_calls", "tokens", "cost_usd", "status"] {
+            assert_eq!(again[field], first[field], "{field}");
+        }
+        let url = &first["document"]["download_url"];
+        assert_eq!(&again["document"]["download_url"], url, "{again}");
+        assert_eq!((alone.asked(), alone.charged("alice").await), cost);
+        assert!(alone.document("alice") == document);
+        alone.jobs_are_forgotten().await;
+    }
+
+    // More rounds are asked for: what is done stays as it is.
+    let (code, more, said) = alone.run("alice", &["--rounds", "4"]).await;
+    assert_eq!(code, 0, "{more} {said}");
+    assert_eq!(more["finished_before"], false, "{more}");
+    let again = alone.tools_called().await;
+    assert!(again.contains("generate_next_queries"), "{again:?}");
+    for done in [
+        "scrape_and_clean_other_urls",
+        "process_github_urls",
+        "transcribe_youtube_urls",
+    ] {
+        assert!(!again.contains(done), "{again:?}");
+    }
+    let (code, again, said) = alone.run("alice", &["--rounds", "4"]).await;
+    assert_eq!(
+        (code, &again["finished_before"]),
+        (0, &json!(true)),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_whole_chooses_and_reads_no_second_time_when_its_jobs_are_forgotten() {
+    let alone = Alone::start(World::Paid, "forgotten").await;
+    // Nobody transcribes, and the choice is the ranking's.
+    let alone = alone.without(&["GOOGLE_API_KEY", "GOOGLE_BASE_URL"]);
+    let (code, result, said) = alone.run("alice", &[]).await;
+    assert_eq!(code, 4, "{result} {said}");
+    let first = alone.tools_called().await;
+    assert!(first.contains("scrape_research_urls"), "{first:?}");
+    let document = alone.document("alice");
+    alone.jobs_are_forgotten().await;
+
+    let (code, result, said) = alone.run("alice", &[]).await;
+    assert_eq!(code, 4, "{result} {said}");
+    assert_eq!(result["finished_before"], false, "{result}");
+    let again = alone.tools_called().await;
+    let repeated: Vec<&String> = again
+        .iter()
+        .filter(|it| *it != "generate_next_queries")
+        .collect();
+    assert!(repeated.is_empty(), "{again:?}");
+    assert!(alone.document("alice") == document);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_log_lines_have_numbers_that_can_be_summed() {
+    let alone = Alone::start(World::Free, "logged").await;
+    let mut program = alone.program("alice", &[]);
+    let output = program.env("LOG_LEVEL", "info").env("LOG_FORMAT", "json");
+    let output = output.output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines = said.lines().map(|line| serde_json::from_str(line).unwrap());
+    let steps: Vec<Value> = lines
+        .filter(|line: &Value| line["step"].is_string())
+        .collect();
+    assert!(steps.len() > 9, "{said}");
+    for step in steps {
+        for number in ["durationMs", "costMicros", "providerCalls", "number", "of"] {
+            assert!(step[number].is_u64(), "{number}: {step}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

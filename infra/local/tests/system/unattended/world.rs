@@ -1,7 +1,7 @@
 //! The small world of the demo, and the program in it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     process::{Output, Stdio},
     time::Duration,
@@ -160,6 +160,26 @@ impl Alone {
             assert!(Instant::now() < deadline, "{paid} paid, {kept} kept");
             sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// How many requests there were to each of those who are asked.
+    pub(super) fn asked(&self) -> Vec<usize> {
+        let all = self.providers.all().into_iter();
+        all.map(|(_, provider)| provider.received().len()).collect()
+    }
+
+    /// As after a day.
+    pub(super) async fn jobs_are_forgotten(&self) {
+        sqlx::query("DELETE FROM jobs")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    /// The long tools that were called since then.
+    pub(super) async fn tools_called(&self) -> BTreeSet<String> {
+        let tools = sqlx::query_scalar("SELECT tool FROM jobs").fetch_all(&self.pool);
+        tools.await.unwrap().into_iter().collect()
     }
 
     /// Calls of tools that a user was charged for.
