@@ -68,7 +68,8 @@ impl Dispatcher {
     async fn answer_in(&self, context: RequestContext, request: Request) -> Response {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let method = parts.method.clone();
+        let path: String = parts.uri.path().chars().take(LOGGED_PATH).collect();
         let for_a_person = prefers_html(&parts.headers);
         let user_agent = header_text(&parts, header::USER_AGENT);
         let attempt = self.attempt(context.request_id.clone(), parts, body);
@@ -337,6 +338,9 @@ fn log_problem(problem: &Problem) {
         tracing::debug!(status, cause, "request refused: {detail}");
     }
 }
+
+/// How much of a path is logged, in characters; none of ours is as long.
+const LOGGED_PATH: usize = 2000;
 
 /// One line a request. The query stays out: it may hold what a caller should not have put there.
 fn log_request(method: &Method, path: &str, user_agent: &str, status: StatusCode, took: Duration) {

@@ -10,37 +10,53 @@ use crate::grant;
 
 const MASK: &str = "[redacted]";
 
-/// The line without secrets; borrowed when there were none.
+/// The line without secrets; borrowed when there were none. The time it takes grows with the length
+/// of the line and with nothing else: parts of lines are written by whoever calls.
 pub(super) fn redact(line: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(line);
     for find in [jwt, upload_grant, credentials, password] {
-        let mut from = 0;
-        while let Some((start, end)) = find(&out, from) {
-            let text = out.to_mut();
-            text.replace_range(start..end, MASK);
-            from = start + MASK.len();
+        if let Some(clean) = masked(&out, find) {
+            out = Cow::Owned(clean);
         }
     }
     out
 }
 
-type Range = Option<(usize, usize)>;
+/// Where the first secret from here on begins and ends.
+type Find = fn(&str, usize) -> Option<(usize, usize)>;
 
-/// `eyJ` is what every JSON object that starts with a string key begins with in base64url.
-fn jwt(line: &str, from: usize) -> Range {
-    let start = from + line.get(from..)?.find("eyJ")?;
-    let length = run(line.get(start..)?, |byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=')
-    });
-    if length >= 20 {
-        Some((start, start + length))
-    } else {
-        jwt(line, start + 3)
+/// The text without the secrets of one shape; `None` when there are none.
+fn masked(text: &str, find: Find) -> Option<String> {
+    let mut found = find(text, 0)?;
+    let mut clean = String::with_capacity(text.len());
+    let mut from = 0;
+    loop {
+        let (start, end) = found;
+        clean.push_str(text.get(from..start)?);
+        clean.push_str(MASK);
+        from = end;
+        let Some(next) = find(text, from) else {
+            clean.push_str(text.get(from..)?);
+            return Some(clean);
+        };
+        found = next;
     }
 }
 
+/// `eyJ` is what every JSON object that starts with a string key begins with in base64url.
+fn jwt(line: &str, from: usize) -> Option<(usize, usize)> {
+    let mut starts = line.get(from..)?.match_indices("eyJ");
+    starts.find_map(|(at, _)| {
+        let start = from + at;
+        let length = run(line.get(start..)?, |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=')
+        });
+        (length >= 20).then_some((start, start + length))
+    })
+}
+
 /// The token of an upload grant.
-fn upload_grant(line: &str, from: usize) -> Range {
+fn upload_grant(line: &str, from: usize) -> Option<(usize, usize)> {
     let start = from + line.get(from..)?.find(grant::PREFIX)?;
     let length = run(line.get(start..)?, |byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
@@ -49,35 +65,36 @@ fn upload_grant(line: &str, from: usize) -> Range {
 }
 
 /// The value after an authorization scheme.
-fn credentials(line: &str, from: usize) -> Range {
-    let rest = line.get(from..)?;
-    let start = ["Bearer ", "bearer ", "Basic ", "basic "]
-        .iter()
-        .filter_map(|scheme| rest.find(scheme).map(|at| from + at + scheme.len()))
-        .min()?;
-    let length = run(line.get(start..)?, |byte| {
-        byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
-    });
-    if length >= 8 {
-        Some((start, start + length))
-    } else {
-        credentials(line, start)
-    }
+fn credentials(line: &str, from: usize) -> Option<(usize, usize)> {
+    let mut spaces = line.get(from..)?.match_indices(' ');
+    spaces.find_map(|(at, _)| {
+        let before = line.get(..from + at)?;
+        let schemes = ["Bearer", "bearer", "Basic", "basic"];
+        if !schemes.iter().any(|scheme| before.ends_with(scheme)) {
+            return None;
+        }
+        let start = before.len() + 1;
+        let length = run(line.get(start..)?, |byte| {
+            byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+        });
+        (length >= 8).then_some((start, start + length))
+    })
 }
 
 /// The password of an address.
-fn password(line: &str, from: usize) -> Range {
-    let authority = from + line.get(from..)?.find("://")? + 3;
-    let rest = line.get(authority..)?;
-    let length = run(rest, |byte| {
-        !byte.is_ascii_whitespace() && !b"/\"'<>".contains(&byte)
-    });
-    let found = rest.get(..length).and_then(|text| {
+fn password(line: &str, from: usize) -> Option<(usize, usize)> {
+    let mut schemes = line.get(from..)?.match_indices("://");
+    schemes.find_map(|(at, scheme)| {
+        let authority = from + at + scheme.len();
+        let rest = line.get(authority..)?;
+        let length = run(rest, |byte| {
+            !byte.is_ascii_whitespace() && !b"/\"'<>".contains(&byte)
+        });
+        let text = rest.get(..length)?;
         let at = text.rfind('@')?;
         let colon = text.get(..at)?.find(':')?;
         (colon + 1 < at).then_some((authority + colon + 1, authority + at))
-    });
-    found.or_else(|| password(line, authority))
+    })
 }
 
 fn run(text: &str, keep: impl Fn(u8) -> bool) -> usize {
@@ -86,6 +103,8 @@ fn run(text: &str, keep: impl Fn(u8) -> bool) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -137,5 +156,31 @@ mod tests {
     fn an_innocent_line_is_not_copied() {
         let line = "{\"message\":\"https://example.com/a:b ünïcode eyJ short Bearer\"}";
         assert!(matches!(redact(line), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_line_that_repeats_the_beginnings_of_secrets_is_read_once() {
+        for beginning in [
+            "eyJ/",
+            "eyJ",
+            "://",
+            "://a:@",
+            "Basic ",
+            "Bearer 1234567 ",
+            "nova_grant_ ",
+            "Bearer 12345678 ",
+            "://u:pw@h ",
+        ] {
+            let line = beginning.repeat(100_000);
+            let begun = Instant::now();
+            let clean = redact(&line);
+            // Read anew at each beginning it would take minutes.
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(5), "{beginning}: {took:?}");
+            assert!(
+                !clean.contains("12345678") && !clean.contains("pw"),
+                "{beginning}"
+            );
+        }
     }
 }
