@@ -40,6 +40,11 @@ pub(crate) struct Judged {
 }
 
 impl Answer {
+    /// The numbers of all sources that were judged.
+    pub(crate) fn judged(&self) -> Vec<i64> {
+        self.reasons.iter().map(|it| it.source).collect()
+    }
+
     pub(crate) fn new(judged: Vec<Judged>, dropped: usize, advice: &Advice) -> Self {
         let mut kept: Vec<i64> = judged
             .iter()

@@ -3,8 +3,8 @@
 //! Sources are judged by a language model, where one is configured, and else, or when it fails, by a
 //! ranking that needs no provider ([`nova_research::ranking`]). Only numbers of sources that are there
 //! count. The caller has the last word: `keep` and `drop` name sources that are kept, or left out, in
-//! any case. All sources are judged at once, in one transaction, and a choice replaces the one before
-//! it. When none is kept, none is in the document.
+//! any case. All sources that are there when it begins are judged at once, in one transaction, and a choice
+//! replaces the one before it. When none is kept, none is in the document.
 
 mod answer;
 mod prompt;
@@ -133,7 +133,7 @@ impl LongTool for SelectToKeep {
                 .await?;
             let because = paid.ranked_because.as_deref();
             tenant
-                .keep_research(article, &paid.selected_source_ids, because)
+                .keep_research(article, &paid.judged(), &paid.selected_source_ids, because)
                 .await?;
             serde_json::to_value(paid).map_err(Problem::internal)
         })

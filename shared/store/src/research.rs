@@ -219,12 +219,15 @@ impl Tenant {
         })
     }
 
-    /// Judges every source of an article: those named are kept for the document, the others are
-    /// not. Answers how many are kept; numbers that the article does not have are left out. Where they
-    /// were ranked without the language model that was asked, `ranked_because` says why.
+    /// Judges sources of an article: of those `judged`, by number, the ones in `kept` are for the
+    /// document and the others are not. What else the article has stays as it was: it came while
+    /// these were thought about. Answers how many are kept; numbers that the article does not have
+    /// are left out. Where they were ranked without the language model that was asked,
+    /// `ranked_because` says why.
     pub fn keep_research<'a>(
         &'a mut self,
         article: ArticleId,
+        judged: &'a [i64],
         kept: &'a [i64],
         ranked_because: Option<&'a str>,
     ) -> Answer<'a, u64> {
@@ -234,13 +237,14 @@ impl Tenant {
                 r#"-- research: keep
                 WITH judged AS (
                   UPDATE research_sources SET selected = source_no = ANY ($3), selected_at = now()
-                   WHERE article_id = $1 AND user_id = $2 RETURNING selected),
+                   WHERE article_id = $1 AND user_id = $2 AND source_no = ANY ($5) RETURNING selected),
                 told AS (UPDATE articles SET ranked_because = $4 WHERE id = $1 AND user_id = $2)
                 SELECT count(*) FILTER (WHERE selected) AS "kept!" FROM judged"#,
                 article,
                 user,
                 kept,
                 ranked_because,
+                judged,
             )
             .fetch_one(connection)
             .await?;

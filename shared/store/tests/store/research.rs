@@ -53,9 +53,11 @@ impl Research {
             .collect()
     }
 
-    async fn keep(&self, numbers: &[i64]) -> u64 {
+    /// Judges the sources from 1 to `last`.
+    async fn keep(&self, last: i64, numbers: &[i64]) -> u64 {
+        let judged: Vec<i64> = (1..=last).collect();
         within(&self.tools, &self.alice, async |t| {
-            t.keep_research(self.article, numbers, None).await
+            t.keep_research(self.article, &judged, numbers, None).await
         })
         .await
         .unwrap()
@@ -114,7 +116,7 @@ async fn one_page_that_two_questions_find_is_one_source_with_both_answers() {
         ])
     );
     // Kept or not is said of a source, with all that it answers.
-    assert_eq!(research.keep(&[1]).await, 1);
+    assert_eq!(research.keep(3, &[1]).await, 1);
     assert_eq!(
         research.results().await,
         rows(&[("q1", 1, "A"), ("q2", 1, "A for q2")])
@@ -298,12 +300,30 @@ async fn results_stand_by_question_and_only_those_kept_once_they_were_judged() {
         ("three", 6),
     ];
     assert_eq!(order().await, expected(&all));
-    assert_eq!(research.keep(&[8, 3, 99]).await, 2);
+    assert_eq!(research.keep(8, &[8, 3, 99]).await, 2);
     assert_eq!(order().await, expected(&[("one", 8), ("two", 3)]));
-    assert_eq!(research.keep(&[]).await, 0);
+    assert_eq!(research.keep(8, &[]).await, 0);
     assert_eq!(
         order().await,
         expected(&[]),
         "none kept is not the same as none judged"
     );
+}
+
+#[tokio::test]
+async fn a_source_that_comes_while_the_others_are_judged_is_not_dropped() {
+    let research = Research::new().await;
+    research.add("q1", &[("a", "A"), ("b", "B")]).await;
+    research.add("q2", &[("c", "C")]).await;
+    assert_eq!(research.keep(2, &[1]).await, 1);
+    let sql = research.database.pool();
+    let selected = async || -> Vec<Option<bool>> {
+        let all = "SELECT array_agg(selected ORDER BY source_no) FROM research_sources";
+        value(&sql, all).await
+    };
+    assert_eq!(selected().await, [Some(true), Some(false), None]);
+    // What was chosen before stays as it was chosen.
+    assert_eq!(research.keep(3, &[3]).await, 1);
+    assert_eq!(research.keep(2, &[2]).await, 1);
+    assert_eq!(selected().await, [Some(false), Some(true), Some(true)]);
 }
