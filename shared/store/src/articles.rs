@@ -400,18 +400,23 @@ impl Tenant {
         })
     }
 
-    /// Makes a committed blob the article's research document and the article completed. An
-    /// earlier document is left to the sweeper.
+    /// Makes a committed blob the article's research document, and the article completed where the
+    /// workflow allows it: another tool may have moved it on while the document was made. An earlier
+    /// document is left to the sweeper.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] when the blob is not committed;
-    /// [`Error::Refused`] when the article is not `finalizing` (or completed already).
+    /// [`Error::NotFound`]; [`Error::Conflict`] when the blob is not committed.
     pub fn link_research(&mut self, id: ArticleId, blob_id: Uuid) -> Answer<'_, ()> {
         watch(self.broken(), async move {
             let (user, connection) = self.parts();
             let linked = sqlx::query!(
                 "-- articles: link research
-                 UPDATE articles SET research_blob_id = $3, status = 'completed' WHERE id = $1 AND user_id = $2",
+                 UPDATE articles a
+                    SET research_blob_id = $3,
+                        status = CASE WHEN EXISTS (SELECT 1 FROM article_status_transitions t
+                                                    WHERE t.from_status = a.status AND t.to_status = 'completed')
+                                      THEN 'completed' ELSE a.status END
+                  WHERE a.id = $1 AND a.user_id = $2",
                 id,
                 user,
                 blob_id,

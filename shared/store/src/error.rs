@@ -27,7 +27,7 @@ pub enum Error {
     /// The schema refuses the value or the step, now and on every further try.
     #[error("refused by the schema")]
     Refused {
-        /// SQLSTATE: a failed check, `NV001` (status transition), `NV003` (no tenant) or `NV005` (user being erased).
+        /// SQLSTATE: a failed check, `NV003` (no tenant) or `NV005` (user being erased).
         code: String,
         /// What the database said.
         #[source]
@@ -120,10 +120,11 @@ enum Kind {
 /// The table. Classes are the first two characters of a SQLSTATE.
 fn kind(code: &str) -> Kind {
     match code {
-        // Unique and foreign keys, exclusion; a call id of another user, a blob that is not committed, a blob's way back.
-        "23505" | "23503" | "23P01" | "NV002" | "NV004" | "NV006" => Kind::Conflict,
-        // Check, not null, bad values (22), an illegal status, no tenant, a user being erased.
-        "23514" | "23502" | "NV001" | "NV003" | "NV005" => Kind::Refused,
+        // Unique and foreign keys, exclusion; an illegal status, a call id of another user, a blob that is not
+        // committed, a blob's way back.
+        "23505" | "23503" | "23P01" | "NV001" | "NV002" | "NV004" | "NV006" => Kind::Conflict,
+        // Check, not null, bad values (22), no tenant, a user being erased.
+        "23514" | "23502" | "NV003" | "NV005" => Kind::Refused,
         // Statement time-out, serialization, deadlock, lock time-out.
         "57014" | "40001" | "40P01" | "55P03" => Kind::Unavailable,
         _ => match code.get(..2) {
@@ -144,6 +145,9 @@ fn sentence(reported: &dyn sqlx::error::DatabaseError) -> String {
     match (reported.code().as_deref(), constraint) {
         (_, Some("articles_user_id_idempotency_key_key")) => {
             "this upload was made before".to_owned()
+        }
+        (Some("NV001"), _) => {
+            "the article has moved on to a state that does not allow this".to_owned()
         }
         (Some("NV002"), _) => "this call id is taken".to_owned(),
         (Some("NV004"), _) => "the file is not there, or is being deleted".to_owned(),

@@ -80,7 +80,7 @@ async fn an_article_goes_from_its_upload_to_its_document_and_its_history_says_ho
 }
 
 #[tokio::test]
-async fn a_move_that_the_workflow_lacks_leaves_the_status_and_a_forced_one_is_refused() {
+async fn a_move_that_the_workflow_lacks_leaves_the_status_and_a_forced_one_is_a_conflict() {
     let database = database().await;
     let (uploads, tools) = (store(&database, "upload"), store(&database, "research"));
     let alice = user("alice");
@@ -105,13 +105,10 @@ async fn a_move_that_the_workflow_lacks_leaves_the_status_and_a_forced_one_is_re
         .unwrap();
     assert_eq!(found.status, ArticleStatus::Created);
 
-    let document = blob(&tools, &alice, Purpose::Research).await;
-    let forced = within(&tools, &alice, async |t| {
-        t.link_research(id, document).await
-    })
-    .await;
+    let forced = sqlx::query("UPDATE articles SET status = 'completed'");
+    let forced = Error::from(forced.execute(&database.pool()).await.unwrap_err());
     assert!(
-        matches!(&forced, Err(Error::Refused { code, .. }) if code == "NV001"),
+        matches!(&forced, Error::Conflict { what, .. } if what.contains("moved on")),
         "{forced:?}"
     );
     let missing = within(&tools, &alice, async |t| {
@@ -122,6 +119,30 @@ async fn a_move_that_the_workflow_lacks_leaves_the_status_and_a_forced_one_is_re
         matches!(missing, Err(Error::NotFound { what: "article" })),
         "{missing:?}"
     );
+}
+
+#[tokio::test]
+async fn a_document_is_linked_also_where_another_tool_has_moved_the_article_on() {
+    let database = database().await;
+    let (uploads, tools) = (store(&database, "upload"), store(&database, "research"));
+    let alice = user("alice");
+    let id = article(&uploads, &alice).await;
+    for status in [ArticleStatus::Finalizing, ArticleStatus::Researching] {
+        within(&tools, &alice, async |t| t.advance(id, status).await)
+            .await
+            .unwrap();
+    }
+    let document = blob(&tools, &alice, Purpose::Research).await;
+    within(&tools, &alice, async |t| {
+        t.link_research(id, document).await
+    })
+    .await
+    .unwrap();
+    let found = within(&tools, &alice, async |t| t.article(id).await)
+        .await
+        .unwrap();
+    assert_eq!(found.research.unwrap().id, document);
+    assert_eq!(found.status, ArticleStatus::Researching);
 }
 
 #[tokio::test]
@@ -289,6 +310,8 @@ async fn pages_hold_every_article_once_while_others_come_and_go() {
         "x.y",
         "1.2",
         "99999999999999999999.00000000000000000000000000000000",
+        "-1.00000000000000000000000000000000",
+        "-300000000000000000.00000000000000000000000000000000",
     ] {
         assert!(wrong.parse::<nova_store::Cursor>().is_err(), "{wrong}");
     }
