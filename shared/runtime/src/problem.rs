@@ -239,6 +239,13 @@ impl Problem {
         self.0.status.is_server_error()
     }
 
+    /// Whether another try would end in the same way: the database refuses what was to be saved.
+    pub(crate) fn is_final(&self) -> bool {
+        let cause = self.0.cause.as_deref();
+        let cause = cause.and_then(|it| it.downcast_ref::<nova_store::Error>());
+        matches!(cause, Some(nova_store::Error::Refused { .. }))
+    }
+
     /// The chain of causes, for the log.
     pub fn causes(&self) -> Option<String> {
         Some(log::causes(&**self.0.cause.as_ref()?))

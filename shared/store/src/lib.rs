@@ -46,6 +46,7 @@ mod sources;
 mod store;
 mod sweep;
 mod tenant;
+mod text;
 mod text_enum;
 mod upload_grants;
 mod usage;

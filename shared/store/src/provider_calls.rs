@@ -1,11 +1,12 @@
 //! Calls of providers: what each was, what it cost and what came of it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use uuid::Uuid;
 
 use crate::blobs::database_number;
 use crate::tenant::watch;
+use crate::text::text;
 use crate::text_enum::text_enum;
 use crate::{Answer, ArticleId, Tenant};
 
@@ -119,7 +120,8 @@ impl Tenant {
             }
             let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
             let providers: Vec<&str> = calls.iter().map(|call| call.provider).collect();
-            let models: Vec<Option<&str>> = calls.iter().map(|it| it.model.as_deref()).collect();
+            let models = calls.iter().map(|call| call.model.as_deref().map(text));
+            let models: Vec<Option<Cow<'_, str>>> = models.collect();
             let outcomes: Vec<&str> = calls.iter().map(|it| it.outcome.as_str()).collect();
             let durations: Vec<i64> = calls
                 .iter()

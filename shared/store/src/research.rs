@@ -3,12 +3,13 @@
 //! A source is one for each identity, whatever the question: the first answer stands with the
 //! source, further ones beside it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::tenant::watch;
+use crate::text::text;
 use crate::{Answer, ArticleId, Error, Tenant};
 
 /// A question and what came back.
@@ -114,12 +115,13 @@ impl Tenant {
             .await?
             .ok_or(Error::NotFound { what: "article" })?;
             let sources = &answered.sources;
-            let identities: Vec<String> = sources.iter().map(|it| it.identity.clone()).collect();
-            let urls: Vec<String> = sources.iter().map(|it| it.url.clone()).collect();
-            let titles: Vec<Option<String>> = sources.iter().map(|it| it.title.clone()).collect();
-            let dates: Vec<Option<String>> =
-                sources.iter().map(|it| it.published.clone()).collect();
-            let answers: Vec<String> = sources.iter().map(|it| it.answer.clone()).collect();
+            let all = |of: fn(&FoundSource) -> &String| -> Vec<Cow<'_, str>> {
+                sources.iter().map(|source| text(of(source))).collect()
+            };
+            let told = |of: fn(&FoundSource) -> &Option<String>| -> Vec<Option<Cow<'_, str>>> {
+                let all = sources.iter().map(|source| of(source).as_deref());
+                all.map(|it| it.map(text)).collect()
+            };
             let row = sqlx::query!(
                 r#"-- research: add an answer
                 WITH asked AS (
@@ -168,13 +170,13 @@ impl Tenant {
                 Uuid::now_v7(),
                 call_id,
                 i64::try_from(position).unwrap_or(i64::MAX),
-                answered.query,
+                &*text(&answered.query),
                 answered.provider,
-                &identities,
-                &urls,
-                &titles as _,
-                &dates as _,
-                &answers,
+                all(|it| &it.identity) as _,
+                all(|it| &it.url) as _,
+                told(|it| &it.title) as _,
+                told(|it| &it.published) as _,
+                all(|it| &it.answer) as _,
             )
             .fetch_one(connection)
             .await?;
@@ -232,6 +234,7 @@ impl Tenant {
         ranked_because: Option<&'a str>,
     ) -> Answer<'a, u64> {
         watch(self.broken(), async move {
+            let ranked_because = ranked_because.map(text);
             let (user, connection) = self.parts();
             let kept = sqlx::query_scalar!(
                 r#"-- research: keep
@@ -243,7 +246,7 @@ impl Tenant {
                 article,
                 user,
                 kept,
-                ranked_because,
+                ranked_because.as_deref(),
                 judged,
             )
             .fetch_one(connection)

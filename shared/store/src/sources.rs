@@ -1,5 +1,7 @@
 //! Sources: what was fetched or uploaded for an article, one row per thing however often a tool runs.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use sqlx::types::Json;
 use time::{Date, OffsetDateTime};
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use crate::blobs::{BlobRef, Columns};
 use crate::tenant::watch;
+use crate::text::text;
 use crate::text_enum::text_enum;
 use crate::{Answer, ArticleId, Error, Origin, Tenant};
 
@@ -135,7 +138,10 @@ impl Tenant {
                 .map(|source| source.kind.to_string())
                 .collect();
             let keys: Vec<String> = sources.iter().map(|source| source.key.clone()).collect();
-            let titles: Vec<String> = sources.iter().map(|source| source.title.clone()).collect();
+            let titles: Vec<String> = sources
+                .iter()
+                .map(|source| text(&source.title).into_owned())
+                .collect();
             let positions: Vec<i64> = sources.iter().map(|source| source.position).collect();
             let blobs: Vec<Uuid> = sources.iter().map(|source| source.blob_id).collect();
             let origin = Origins::of(sources);
@@ -310,23 +316,25 @@ impl Tenant {
 
 /// The origins of sources as the columns of a statement.
 struct Origins<'a> {
-    titles: Vec<Option<&'a str>>,
-    authors: Vec<Option<&'a str>>,
+    titles: Vec<Option<Cow<'a, str>>>,
+    authors: Vec<Option<Cow<'a, str>>>,
     published: Vec<Option<Date>>,
-    languages: Vec<Option<&'a str>>,
-    final_urls: Vec<Option<&'a str>>,
-    etags: Vec<Option<&'a str>>,
-    last_modified: Vec<Option<&'a str>>,
-    revisions: Vec<Option<&'a str>>,
-    providers: Vec<Option<&'a str>>,
+    languages: Vec<Option<Cow<'a, str>>>,
+    final_urls: Vec<Option<Cow<'a, str>>>,
+    etags: Vec<Option<Cow<'a, str>>>,
+    last_modified: Vec<Option<Cow<'a, str>>>,
+    revisions: Vec<Option<Cow<'a, str>>>,
+    providers: Vec<Option<Cow<'a, str>>>,
     costs: Vec<Option<Json<&'a Value>>>,
 }
 
 impl<'a> Origins<'a> {
     fn of(sources: &'a [NewSource]) -> Self {
         let all = || sources.iter().map(|source| &source.origin);
-        let texts = |text: fn(&Origin) -> &Option<String>| {
-            all().map(|origin| text(origin).as_deref()).collect()
+        let texts = |of: fn(&Origin) -> &Option<String>| {
+            all()
+                .map(|origin| of(origin).as_deref().map(text))
+                .collect()
         };
         Self {
             titles: texts(|origin| &origin.title),

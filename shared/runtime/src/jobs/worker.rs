@@ -79,13 +79,17 @@ enum Stop {
 
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+        if problem.is_final() {
+            Self::Final(problem)
+        } else {
+            Self::Problem(problem)
+        }
     }
 }
 
 impl From<nova_store::Error> for Stop {
     fn from(error: nova_store::Error) -> Self {
-        Self::Problem(error.into())
+        Problem::from(error).into()
     }
 }
 
@@ -158,7 +162,7 @@ impl<T: LongTool> Worker<'_, T> {
                 }
                 // The database is away for a moment. Without it the claim lasts as long as the lease.
                 Err(_) if kept.elapsed() + HEARTBEAT < LEASE => {}
-                Err(problem) => return Stop::Problem(problem),
+                Err(problem) => return problem.into(),
             }
         }
     }
@@ -288,8 +292,9 @@ impl<T: LongTool> Worker<'_, T> {
         loop {
             match self.keep(work, &piece, &fetched, &receipts).await {
                 // It is paid for: it is kept as soon as the database is back, unless another
-                // worker has the job by then, which `stay_alive` notices.
-                Err(problem) if problem.is_our_fault() && tries < 60 => {
+                // worker has the job by then, which `stay_alive` notices. What the database refuses
+                // it refuses again.
+                Err(problem) if problem.is_our_fault() && !problem.is_final() && tries < 60 => {
                     tracing::warn!(?problem, "what was fetched is not kept yet");
                     sleep(pause(
                         tries,
@@ -332,7 +337,7 @@ impl<T: LongTool> Worker<'_, T> {
             };
             tries += 1;
             match failure {
-                Failure::Job(problem) => return Err(Stop::Problem(problem)),
+                Failure::Job(problem) => return Err(problem.into()),
                 Failure::Settings(problem) => return Err(Stop::Final(problem)),
                 Failure::Never(reason) => return Ok(Err(reason)),
                 Failure::Again { reason, after } => {
@@ -372,9 +377,7 @@ impl<T: LongTool> Worker<'_, T> {
                 tenant.settle_item(id, fence, &piece.key, settled).await?
             }
             Err(reason) => {
-                // Who gave it up repeats what others said, and no database takes this.
-                let reason = reason.replace('\0', "");
-                let settled = Settled::Failed(&reason);
+                let settled = Settled::Failed(reason);
                 tenant.settle_item(id, fence, &piece.key, settled).await?
             }
         };

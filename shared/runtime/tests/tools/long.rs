@@ -206,10 +206,18 @@ impl LongTool for ReadPages {
                 title: piece.key.clone(),
                 position: i64::try_from(piece.position).unwrap(),
                 blob_id: id,
-                origin: Origin::default(),
+                origin: Origin {
+                    title: Some(format!("\0{paid}")),
+                    ..Origin::default()
+                },
             };
             tenant.upsert_source(work.article.id, &source).await?;
-            Ok(json!({"characters": paid.len()}))
+            if piece.key == "unfit" {
+                // A list where the schema wants an object.
+                let list = serde_json::value::to_raw_value(&[1]).unwrap();
+                tenant.save_extracted_urls(work.article.id, &list).await?;
+            }
+            Ok(json!({"characters": paid.len(), "begins": "\0"}))
         })
     }
 
@@ -281,6 +289,10 @@ impl Setup {
         self.provider.asked(page)
     }
 
+    pub(crate) fn paid(&self, page: &str) -> u32 {
+        *self.provider.paid().get(page).unwrap_or(&0)
+    }
+
     pub(crate) async fn call(&self, pages: &[&str], patience: &str) -> (u16, Value) {
         let arguments = json!({"pages": pages});
         self.nova
@@ -296,7 +308,7 @@ impl Setup {
     }
 
     /// Makes the job, does it and gives the answer.
-    async fn done(&self, pages: &[&str]) -> (u16, Value) {
+    pub(crate) async fn done(&self, pages: &[&str]) -> (u16, Value) {
         let job = self.job(pages).await;
         self.nova.ring(TOOL, &job).await;
         self.call(pages, "0").await

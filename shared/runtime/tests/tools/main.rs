@@ -7,4 +7,5 @@ mod cloud_tasks;
 mod in_process;
 mod long;
 mod quick;
+mod refusals;
 mod support;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{ClaimedJob, Ended, Heartbeat, ItemState, JobItem, JobState, Settled, Settlement};
 use crate::tenant::watch;
+use crate::text;
 use crate::{Answer, Error, Store, Tenant, UserId};
 
 impl Store {
@@ -159,8 +160,8 @@ impl Tenant {
                 return Ok(Settlement::Lost);
             }
             let (state, result, error) = match settled {
-                Settled::Done(result) => (ItemState::Done, Some(Json(result)), None),
-                Settled::Failed(error) => (ItemState::Failed, None, Some(error)),
+                Settled::Done(result) => (ItemState::Done, Some(Json(text::json(result))), None),
+                Settled::Failed(error) => (ItemState::Failed, None, Some(text::text(error))),
             };
             let (user, connection) = self.parts();
             let done = sqlx::query!(
@@ -173,7 +174,7 @@ impl Tenant {
                 key,
                 state.as_str(),
                 result as _,
-                error,
+                error.as_deref(),
                 fence,
             )
             .execute(connection)
@@ -210,6 +211,7 @@ impl Tenant {
         note: Option<&'a str>,
     ) -> Answer<'a, Heartbeat> {
         watch(self.broken(), async move {
+            let note = note.map(text::text);
             let (user, connection) = self.parts();
             let cancel_requested = sqlx::query_scalar!(
                 "-- jobs: heartbeat
@@ -219,7 +221,7 @@ impl Tenant {
                 user,
                 fence,
                 lease.as_secs_f64(),
-                note,
+                note.as_deref(),
             )
             .fetch_optional(connection)
             .await?;
@@ -238,8 +240,10 @@ impl Tenant {
     pub fn end_job<'a>(&'a mut self, id: Uuid, fence: i64, end: Ended<'a>) -> Answer<'a, bool> {
         watch(self.broken(), async move {
             let (state, result, error) = match end {
-                Ended::Succeeded(result) => (JobState::Succeeded, Some(Json(result)), None),
-                Ended::Failed(error) => (JobState::Failed, None, Some(Json(error))),
+                Ended::Succeeded(result) => {
+                    (JobState::Succeeded, Some(Json(text::json(result))), None)
+                }
+                Ended::Failed(error) => (JobState::Failed, None, Some(Json(text::json(error)))),
                 Ended::Cancelled => (JobState::Cancelled, None, None),
             };
             let (user, connection) = self.parts();
