@@ -168,7 +168,7 @@ async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<U
     let title = guideline.title();
     let id = match grant {
         Some(grant) => grant,
-        None => call.call_id()?,
+        None => call.call_id("upload_article_guideline")?,
     };
     let content = Bytes::from(guideline.into_string());
     let upload = Upload {
@@ -192,6 +192,12 @@ async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<U
         idempotency_key: call.header("idempotency-key").map(str::to_owned),
     };
     let article_id = tenant.create_article(&article).await?;
+    if article.idempotency_key.is_some() {
+        let first = tenant.article(article_id).await?.guideline;
+        if (first.size, first.crc32c) != (written.size, written.crc32c) {
+            return Err(key_reused());
+        }
+    }
     tenant.commit().await?;
     let message = format!("“{title}” is ready for research.");
     Ok(Uploaded {
@@ -199,6 +205,16 @@ async fn upload(call: &mut Call, blobs: &Blobs, pasted: &mut String) -> Result<U
         title,
         message,
     })
+}
+
+/// 422: to answer the first article would lose the guideline that came now.
+fn key_reused() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "key-reused",
+        "The key was used for something else",
+        "This Idempotency-Key came with another guideline before. Send this one with a new key.",
+    )
 }
 
 /// The guideline in whichever form it was sent.

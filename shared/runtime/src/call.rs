@@ -149,14 +149,25 @@ impl Call {
             .map_err(|_not_an_id| Problem::not_found(format!("There is no {what} with this id.")))
     }
 
-    /// The id under which this call is charged and its writes are made once: from the
-    /// `Idempotency-Key` header when there is one, so that a repeated call is the same call.
+    /// The id under which this call is charged and its writes are made once. With the header
+    /// `Idempotency-Key` it is the same whenever the same is asked under the same key: `what` says
+    /// what is asked, whole. The same key with anything else is another call.
     ///
     /// # Errors
     ///
     /// 400 when the header is empty or longer than 255 characters.
-    pub fn call_id(&self) -> Result<Uuid, Problem> {
-        call_id(self.user()?, self.header("idempotency-key"))
+    pub fn call_id(&self, what: &str) -> Result<Uuid, Problem> {
+        match self.header("idempotency-key") {
+            None => Ok(Uuid::now_v7()),
+            Some(key) if key.is_empty() || key.len() > 255 => {
+                Err(Problem::bad_field("Idempotency-Key", "1 to 255 characters"))
+            }
+            Some(key) => {
+                // Neither user nor key has a line break.
+                let name = format!("{}\n{key}\n{what}", self.user()?.as_ref());
+                Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
+            }
+        }
     }
 
     /// Refuses a caller that may not do all of this.
@@ -297,20 +308,6 @@ impl Call {
         match self.session.as_mut() {
             Some(session) if !self.parts.method.is_safe() => session.check_csrf(token),
             _ => Ok(()),
-        }
-    }
-}
-
-/// The id of a call: new, or always the same for a user and an idempotency key.
-pub(crate) fn call_id(user: &UserId, key: Option<&str>) -> Result<Uuid, Problem> {
-    match key {
-        None => Ok(Uuid::now_v7()),
-        Some(key) if key.is_empty() || key.len() > 255 => {
-            Err(Problem::bad_field("Idempotency-Key", "1 to 255 characters"))
-        }
-        Some(key) => {
-            let name = format!("{}\n{key}", user.as_ref());
-            Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
         }
     }
 }

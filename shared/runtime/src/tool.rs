@@ -133,7 +133,8 @@ impl Registered {
     ) -> Result<(String, Usage), Problem> {
         let (article, arguments) = take_article(arguments)?;
         let step = (self.prepare)(arguments)?;
-        let (article, usage) = self.admit(&user, call_id, article).await?;
+        let (article, admission) = self.admit(&user, call_id, article).await?;
+        let Admission { usage, is_first } = admission;
         let call = ToolCall {
             app: Arc::clone(&self.app),
             article,
@@ -146,7 +147,8 @@ impl Registered {
         match outcome.unwrap_or_else(|panic| Err(Problem::panicked(&*panic))) {
             Ok(answer) => Ok((answer, usage)),
             Err(problem) => {
-                if problem.is_our_fault() {
+                // What an earlier delivery was charged for may have been had by it.
+                if problem.is_our_fault() && is_first {
                     self.refund(&user, call_id).await;
                 }
                 Err(problem)
@@ -159,7 +161,7 @@ impl Registered {
         user: &UserId,
         call_id: Uuid,
         article: Uuid,
-    ) -> Result<(Article, Usage), Problem> {
+    ) -> Result<(Article, Admission), Problem> {
         let mut tenant = self.app.tenant_in_call(user, self.name, call_id).await?;
         // The article first: when it is not there, the transaction ends before anything is charged.
         let found = tenant.article(article).await?;
@@ -169,9 +171,17 @@ impl Registered {
             article: Some(article),
             default_limit: self.app.config().monthly_tool_call_limit.into(),
         };
-        let usage = self::charge(&mut tenant, &charge).await?;
-        tenant.commit().await?;
-        Ok((found, usage))
+        let admission = self::charge(&mut tenant, &charge).await?;
+        let committed = tenant.commit().await;
+        if let Err(error) = &committed
+            && error.is_retryable()
+            && admission.is_first
+        {
+            // It may be charged all the same, and is not going to run.
+            self.refund(user, call_id).await;
+        }
+        committed?;
+        Ok((found, admission))
     }
 
     async fn refund(&self, user: &UserId, call_id: Uuid) {
@@ -195,8 +205,8 @@ impl Registered {
 
     async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
         let user = call.user()?.clone();
-        let call_id = call.call_id()?;
-        let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
+        let arguments: Value = call.json(ARGUMENTS_LIMIT_BYTES).await?;
+        let call_id = call.call_id(&format!("{} {arguments}", self.name))?;
         let tool = self.clone();
         let work = async move { tool.call(user, call_id, arguments).await };
         let (answer, usage) = self.app.finish(work).await?;
@@ -236,14 +246,23 @@ pub(crate) fn read_arguments<T: DeserializeOwned>(
     })
 }
 
+/// A call that may go ahead.
+pub(crate) struct Admission {
+    pub(crate) usage: Usage,
+    /// Whether it was charged now, and not when the same call was delivered before.
+    pub(crate) is_first: bool,
+}
+
 /// Charges a call; 429 when that is not possible.
-pub(crate) async fn charge(tenant: &mut Tenant, charge: &Charge<'_>) -> Result<Usage, Problem> {
-    match tenant.charge(charge).await? {
-        Charged::Admitted(usage) | Charged::Replayed(usage) => Ok(usage),
+pub(crate) async fn charge(tenant: &mut Tenant, charge: &Charge<'_>) -> Result<Admission, Problem> {
+    let (usage, is_first) = match tenant.charge(charge).await? {
+        Charged::Admitted(usage) => (usage, true),
+        Charged::Replayed(usage) => (usage, false),
         Charged::Refused {
             usage, retry_after, ..
-        } => Err(limit_exceeded(&usage, retry_after)),
-    }
+        } => return Err(limit_exceeded(&usage, retry_after)),
+    };
+    Ok(Admission { usage, is_first })
 }
 
 /// 429 in the words that existing users know.

@@ -116,6 +116,43 @@ async fn a_call_repeated_with_its_key_is_charged_once() {
 }
 
 #[tokio::test]
+async fn a_key_stands_for_one_call_and_not_for_all_of_them() {
+    let system = System::start().await;
+    let (one, two) = (
+        system.upload("alice", "# One").await,
+        system.upload("alice", "# Two").await,
+    );
+    let source = |url: &str| json!([{"url": url, "answer": "It is known."}]);
+    let sources =
+        |url: &str| json!({"article_guideline_id": one, "query": "Why?", "sources": source(url)});
+    let calls = [
+        (
+            "extract_guidelines_urls",
+            json!({"article_guideline_id": one}),
+        ),
+        (
+            "extract_guidelines_urls",
+            json!({"article_guideline_id": two}),
+        ),
+        ("add_sources", sources("https://a.example/")),
+        ("add_sources", sources("https://b.example/")),
+    ];
+    for _delivered_twice in 0..2 {
+        for (tool, arguments) in &calls {
+            let headers = [("idempotency-key", "one")];
+            let answer = system
+                .tool_with("alice", tool, arguments.clone(), &headers)
+                .await;
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        }
+    }
+    assert_eq!(system.get("alice", "/usage").await.json()["used"], 4);
+    let pool = system.database.pool();
+    let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM research_sources");
+    assert_eq!(count.fetch_one(&pool).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn a_call_that_fails_by_our_fault_is_given_back() {
     use nova_testkit::objects::{Action, Effect, Fault};
     let system = System::start().await;

@@ -186,6 +186,8 @@ async fn a_repeated_upload_with_the_same_key_is_the_same_article() {
         first["article_id"], other["article_id"],
         "keys belong to users"
     );
+    let reused = system.post_guideline("alice", "# Two", &key).await;
+    reused.is_problem(StatusCode::UNPROCESSABLE_ENTITY, "another guideline");
     let list = system.get("alice", "/articles").await.json();
     assert_eq!(list["articles"].as_array().unwrap().len(), 1);
 }

@@ -9,11 +9,11 @@ use http_body_util::BodyExt as _;
 use nova_store::UserId;
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     app::App,
     body::{Body, empty, full},
-    call::call_id,
     config::{JobConfig, TaskConfig},
     identity::{Identity, Scope, Scopes},
     problem::Problem,
@@ -92,8 +92,7 @@ impl Once {
                 full(tool.once(&identity.user, value, task).await?)
             }
             ([tool], []) => {
-                let id = call_id(&identity.user, None)?;
-                let (answer, _usage) = tool.call(identity.user, id, value).await?;
+                let (answer, _usage) = tool.call(identity.user, Uuid::now_v7(), value).await?;
                 full(answer)
             }
             _ => self.route(app, routes, identity, value).await?,

@@ -203,7 +203,7 @@ impl Registered {
                     default_limit,
                 };
                 // Refused, the job is gone with the transaction.
-                let usage = self::charge(&mut tenant, &charge).await?;
+                let usage = self::charge(&mut tenant, &charge).await?.usage;
                 if works {
                     // As if a worker had been called for: nobody else is to take it first.
                     tenant.job_was_rung(id).await?;

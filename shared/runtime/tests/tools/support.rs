@@ -98,13 +98,18 @@ impl Nova {
 
     /// The function's surroundings, in this process.
     pub(crate) fn app(&self) -> Arc<App> {
+        self.app_with(&[])
+    }
+
+    /// The same, with settings over its own.
+    pub(crate) fn app_with(&self, settings: &[(&'static str, String)]) -> Arc<App> {
         let environment = Environment::from([
             ("SERVER_URL", SERVER_URL),
             ("OIDC_ISSUER", self.issuer.url()),
             ("CLOUD_TASKS_ISSUER", self.issuer.url()),
             ("DATABASE_URL", &self.database.url_as("tools_research")),
         ]);
-        let settings = self.settings.iter();
+        let settings = self.settings.iter().chain(settings);
         let environment = settings.fold(environment, |all, (name, value)| all.with(name, value));
         App::new("sample", Config::read(&environment).unwrap()).unwrap()
     }
