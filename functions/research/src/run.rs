@@ -12,7 +12,7 @@ use nova_research::workflow::Step;
 use nova_runtime::{App, ConfigError, Problem, Routes};
 use nova_store::{ArticleId, BlobRef, Job, UserId};
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +23,11 @@ use crate::{
     rows::Rows,
     tools,
 };
+
+/// The kind of the problem with which calls are refused that come too fast.
+const TOO_MANY_AT_ONCE: &str = "too-many-at-once";
+/// How long is waited where the problem does not say.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// What happens in a run.
 pub enum Event<'a> {
@@ -252,7 +257,7 @@ impl Run<'_> {
             self.place(step),
             Arc::clone(&self.budget),
         );
-        let follow = Watch {
+        let follow = Arc::new(Watch {
             budget: Arc::clone(&self.budget),
             tell: Box::new(move |job| {
                 tell(Event::Under {
@@ -261,21 +266,31 @@ impl Run<'_> {
                     elapsed: budget.elapsed(),
                 });
             }),
-        };
+        });
         let is_whole = self.left_out.is_empty() && self.budget.reached().is_none();
         let id = match step {
             Step::Compile if is_whole => rows.last_call,
             _ => rows.calls.get(&step).copied().unwrap_or_else(Uuid::now_v7),
         };
-        let answer = self.research.routes.call_tool(
-            step.tool(),
-            &self.research.user,
-            id,
-            self.arguments(step, rows),
-            Arc::new(follow),
-        );
-        let answer = serde_json::from_str(&answer.await?).map_err(Problem::internal)?;
-        Ok((answer, begun.elapsed()))
+        loop {
+            let answer = self.research.routes.call_tool(
+                step.tool(),
+                &self.research.user,
+                id,
+                self.arguments(step, rows),
+                Arc::clone(&follow) as _,
+            );
+            match answer.await {
+                // It passes by itself, within seconds.
+                Err(problem) if problem.kind() == TOO_MANY_AT_ONCE => {
+                    sleep(problem.retry_after().unwrap_or(A_WHILE)).await;
+                }
+                answer => {
+                    let answer = serde_json::from_str(&answer?).map_err(Problem::internal)?;
+                    return Ok((answer, begun.elapsed()));
+                }
+            }
+        }
     }
 
     fn arguments(&self, step: Step, rows: &Rows) -> Value {

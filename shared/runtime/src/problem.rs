@@ -234,6 +234,12 @@ impl Problem {
         self.0.title
     }
 
+    /// When another try is worth it, where that is said.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.0.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        Some(Duration::from_secs(seconds.parse().ok()?))
+    }
+
     /// Whether it is our fault, so that what was charged is given back.
     pub fn is_our_fault(&self) -> bool {
         self.0.status.is_server_error()

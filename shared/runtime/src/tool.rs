@@ -5,11 +5,11 @@
 //! when the tool fails by our fault. A call that is refused (unknown article, wrong arguments, spent
 //! quota) costs nothing. A caller that hangs up ends its own waiting and not the work it paid for.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use nova_store::{Article, Charge, Charged, Store, Tenant, Usage, UserId};
+use nova_store::{Article, Charge, Charged, RefusedBecause, Store, Tenant, Usage, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, macros::format_description};
@@ -259,14 +259,33 @@ pub(crate) async fn charge(tenant: &mut Tenant, charge: &Charge<'_>) -> Result<A
         Charged::Admitted(usage) => (usage, true),
         Charged::Replayed(usage) => (usage, false),
         Charged::Refused {
-            usage, retry_after, ..
-        } => return Err(limit_exceeded(&usage, retry_after)),
+            usage,
+            reason,
+            retry_after,
+        } => {
+            return Err(match reason {
+                RefusedBecause::Monthly => limit_exceeded(&usage, retry_after),
+                RefusedBecause::Burst => too_many_at_once(retry_after),
+            });
+        }
     };
     Ok(Admission { usage, is_first })
 }
 
+/// 429 that passes by itself.
+fn too_many_at_once(retry_after: Duration) -> Problem {
+    let seconds = retry_after.as_secs().max(1);
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-at-once",
+        "Too many tool calls at once",
+        format!("Too many tool calls in a short time. Call again in {seconds} s."),
+    )
+    .header(header::RETRY_AFTER, seconds)
+}
+
 /// 429 in the words that existing users know.
-fn limit_exceeded(usage: &Usage, retry_after: std::time::Duration) -> Problem {
+fn limit_exceeded(usage: &Usage, retry_after: Duration) -> Problem {
     let limit = usage.limit.unwrap_or_default();
     let day = format_description!("[month repr:long] [day], [year]");
     let resets_on = usage.resets_at.format(day).unwrap_or_default();

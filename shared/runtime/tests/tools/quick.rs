@@ -172,3 +172,28 @@ async fn a_charge_of_which_nobody_heard_is_given_back() {
         .unwrap();
     assert_eq!((nova.charged_and_done().await, given_back), ((0, 0), 1));
 }
+
+#[tokio::test]
+async fn too_many_calls_at_once_are_told_as_what_they_are() {
+    let nova = Nova::start(tools).await;
+    let burst =
+        "UPDATE tiers SET burst_calls = 1, burst_interval = '20 seconds' WHERE tier = 'default'";
+    sqlx::query(burst)
+        .execute(&nova.database.pool())
+        .await
+        .unwrap();
+    let article = nova.article().await;
+    let (status, _) = nova.answer("slow", article, json!({}), "0").await;
+    assert_eq!(status, 200);
+    let (status, told) = nova.answer("slow", article, json!({}), "0").await;
+    assert_eq!(
+        (status, &told["type"]),
+        (429, &json!("urn:nova:problem:too-many-at-once"))
+    );
+    let detail = told["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("Too many tool calls in a short time. Call again in"),
+        "{told}"
+    );
+    assert!(!told.to_string().contains("onth"), "{told}");
+}
