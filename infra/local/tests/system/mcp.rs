@@ -335,6 +335,40 @@ async fn a_scope_that_is_missing_is_told_by_http_with_all_that_are_needed() {
     }
 }
 
+/// Readers of JSON differ on a name that is there twice: the scope is asked for in any case.
+#[tokio::test]
+async fn a_message_that_can_be_read_in_two_ways_needs_no_less() {
+    let system = System::start().await;
+    let article = system.upload("alice", "# One").await;
+    let pool = system.database.pool();
+    let job = "INSERT INTO jobs (id, user_id, article_id, tool, dedupe_key, arguments)
+               VALUES ($1, 'alice', $1, 'nothing', sha256('x'), '{}')";
+    sqlx::query(job).bind(article).execute(&pool).await.unwrap();
+    let token = format!("Bearer {}", system.local.token("alice", "research:read"));
+    let headers = [
+        ("authorization", token.as_str()),
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2025-11-25"),
+    ];
+    let params = json!({"taskId": article});
+    for methods in [
+        r#""method": "tasks/get", "method": "tasks/cancel""#,
+        r#""method": "tasks/cancel", "method": "tasks/get""#,
+    ] {
+        let message = format!(r#"{{"jsonrpc": "2.0", "id": 1, {methods}, "params": {params}}}"#);
+        for message in [format!("[{message}]"), message] {
+            let answer = system.send(Method::POST, "/mcp", &headers, message).await;
+            let cancelled = "SELECT cancel_requested OR state = 'cancelled' FROM jobs";
+            let cancelled: bool = sqlx::query_scalar(cancelled)
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            assert!(!cancelled, "{answer:?}");
+        }
+    }
+}
+
 /// Once is enough: what the first sign-in does not ask for would be asked for at the first tool.
 #[tokio::test]
 async fn an_agent_without_a_token_is_asked_to_sign_in_for_all_that_the_workflow_needs() {
