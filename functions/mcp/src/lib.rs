@@ -24,8 +24,11 @@ mod upload_page;
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
-use nova_runtime::{Access, App, Call, ConfigError, Function, Problem, Response, Routes, Scope};
+use nova_runtime::{
+    Access, App, Call, ConfigError, Function, Problem, Response, Routes, Scope, check_json,
+};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use self::{caller::Caller, nova::Nova, server::Server, stack::Stack};
 
@@ -39,6 +42,10 @@ pub const FUNCTION: Function = Function::service(
 
 /// A guideline of a megabyte, written as JSON, and what is around it.
 const BODY_LIMIT_BYTES: u64 = 4 << 20;
+/// What any other message may have.
+const MESSAGE_LIMIT_BYTES: u64 = 256 << 10;
+/// Guidelines that are taken in at once: the protocol makes several copies of each.
+static GUIDELINES: Semaphore = Semaphore::const_new(4);
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let nova = Arc::new(Nova::new(app)?);
@@ -65,18 +72,22 @@ struct Params {
 
 async fn answer(mut call: Call, stack: Stack<Server>) -> Result<Response, Problem> {
     let body = call.bytes(BODY_LIMIT_BYTES).await?;
+    check_json(&body)?;
     // A scope that is missing is told by HTTP, where clients look for it, and so before the
     // protocol has its say. What is no message at all is left to that.
     let message: Envelope = serde_json::from_slice(&body).unwrap_or_default();
     let tool = message.params.and_then(|params| params.name);
-    let does_something = match message.method.as_str() {
-        "tools/call" => tool.is_some_and(|name| catalogue::needs_run(&name)),
-        "tasks/cancel" => true,
-        _ => false,
-    };
-    if does_something {
+    let tool = tool.filter(|_| message.method == "tools/call");
+    if message.method == "tasks/cancel" || tool.as_deref().is_some_and(catalogue::needs_run) {
         call.require(&[Scope::ResearchRead, Scope::ResearchRun])?;
     }
+    let _taken_in = if body.len() as u64 <= MESSAGE_LIMIT_BYTES {
+        None
+    } else if tool.as_deref() == Some(upload_page::TOOL) {
+        Some(GUIDELINES.acquire().await.map_err(Problem::internal)?)
+    } else {
+        return Err(Problem::too_large(MESSAGE_LIMIT_BYTES));
+    };
     let caller = Caller {
         identity: call.identity()?.clone(),
         request_id: call.request_id().to_owned(),

@@ -8,14 +8,18 @@ use nova_research::guideline::{Extraction, Guideline};
 use nova_research::local_file::{
     Expected, FileError, FileName, LocalFile, MAX_FILE_BYTES, check_room, compare, position, read,
 };
+use nova_research::notebook::NotebookError;
 use nova_runtime::{App, Call, Problem};
 use nova_store::{Article, NewSource, Origin, Purpose, Source, SourceKind, Tenant, UserId};
 use time::OffsetDateTime;
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 use uuid::Uuid;
 
 /// A fence of backticks around a file of nothing but backticks makes three of one.
 const MAX_MARKDOWN_BYTES: u64 = 4 * MAX_FILE_BYTES as u64;
+
+/// Files that are read at once: a notebook takes many times its size. Who comes then waits.
+static READING: Semaphore = Semaphore::const_new(2);
 
 /// Where the files of one article are handed in.
 pub(crate) struct Desk {
@@ -129,7 +133,13 @@ impl Desk {
         content: Vec<u8>,
     ) -> Result<Kept, Problem> {
         let file = name.clone();
-        let LocalFile { markdown, encoding } = spawn_blocking(move || read(&file, content))
+        let reading = READING.acquire().await.map_err(Problem::internal)?;
+        let work = move || {
+            // Also when the sender has hung up: until then it takes memory.
+            let _reading = reading;
+            read(&file, content)
+        };
+        let LocalFile { markdown, encoding } = spawn_blocking(work)
             .await
             .map_err(Problem::internal)?
             .map_err(|error| refused(&error))?;
@@ -196,7 +206,9 @@ pub(crate) fn refused(error: &FileError) -> Problem {
             "unsupported-media-type",
             "This type of file is not accepted",
         ),
-        FileError::TooLarge | FileError::TotalTooLarge => {
+        FileError::TooLarge
+        | FileError::TotalTooLarge
+        | FileError::Notebook(NotebookError::TooManyValues) => {
             (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large")
         }
         FileError::TooMany => (StatusCode::CONFLICT, "too-many", "Too many files"),

@@ -41,6 +41,8 @@ pub struct Entry {
     pub queue: Option<Queue>,
     /// Memory of an instance, such as `256Mi`.
     pub memory: Option<String>,
+    /// The most requests that an instance has at once.
+    pub concurrency: Option<u32>,
     /// The most seconds that a request or a task may take.
     pub timeout_seconds: Option<u32>,
     /// How often a failed task of a job is tried again.

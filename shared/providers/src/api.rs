@@ -12,6 +12,7 @@ use nova_runtime::{
     receipts::{CallUsage, OpenCall, Receipts},
     tokens::TokenSource,
 };
+use nova_web::json::memory_of;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -24,6 +25,8 @@ use crate::ProviderError;
 const DEADLINE: Duration = Duration::from_mins(5);
 /// The largest answer that is read.
 const RESPONSE_BYTES: usize = 32 << 20;
+/// As much memory as the values of an answer may take, beside the letters of its strings.
+const MAX_MEMORY_BYTES: usize = 32 << 20;
 /// What is repeated of an error's text.
 const MESSAGE_CHARACTERS: usize = 300;
 
@@ -212,6 +215,9 @@ impl Api {
         &self,
         response: &Response<Bytes>,
     ) -> Result<T, ProviderError> {
+        if memory_of(response.body()) > MAX_MEMORY_BYTES {
+            return Err(self.unusable("an answer with too many values"));
+        }
         serde_json::from_slice(response.body()).map_err(|error| self.unusable(error.to_string()))
     }
 

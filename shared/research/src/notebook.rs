@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+use nova_web::json::memory_of;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -29,6 +30,10 @@ use crate::fence::fenced;
 
 /// Outputs longer than this are shortened: a log of a training run says the same for hours.
 pub const MAX_OUTPUT_CHARACTERS: usize = 20_000;
+
+/// As much memory as the values of a notebook may take, beside the letters of its strings: half a
+/// million numbers of a plot, or seventy thousand objects.
+pub const MAX_MEMORY_BYTES: usize = 48 << 20;
 
 /// The file is no notebook.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,9 @@ pub enum NotebookError {
     /// It has no list of cells.
     #[error("the notebook has no cells")]
     NoCells,
+    /// It would take more memory than [`MAX_MEMORY_BYTES`].
+    #[error("the notebook has too many values; clear its outputs and save it again")]
+    TooManyValues,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +84,9 @@ struct Cell {
 
 /// Writes a notebook as Markdown.
 pub fn read(json: &str) -> Result<String, NotebookError> {
+    if memory_of(json.as_bytes()) > MAX_MEMORY_BYTES {
+        return Err(NotebookError::TooManyValues);
+    }
     let notebook: Notebook = serde_json::from_str(json.trim_start_matches('\u{feff}'))?;
     let language = language(&notebook.metadata);
     let cells = match notebook.cells {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
-use http::{HeaderMap, Method, Uri, header, request::Parts};
+use http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts};
 use nova_store::{Store, Tenant, UploadGrant, UserId};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
@@ -240,7 +240,7 @@ impl Call {
     /// # Errors
     ///
     /// 415 when it is declared as something else, 400 with the place where it does not fit, and
-    /// as for [`Call::bytes`].
+    /// as for [`Call::bytes`] and [`check_json`].
     pub async fn json<T: DeserializeOwned>(&mut self, limit: u64) -> Result<T, Problem> {
         let kind = self.content_type();
         // curl's -d says this of everything; a document that parses as JSON is meant as JSON.
@@ -251,6 +251,7 @@ impl Call {
             )));
         }
         let bytes = self.bytes(limit).await?;
+        check_json(&bytes)?;
         serde_json::from_slice(&bytes).map_err(|error| json_problem(&error))
     }
 
@@ -310,6 +311,27 @@ impl Call {
             _ => Ok(()),
         }
     }
+}
+
+/// As much memory as the values of a body may take, beside the letters of its strings: some thousand
+/// numbers, or a thousand small objects.
+const JSON_MEMORY_BYTES: usize = 1 << 20;
+
+/// Refuses JSON that is small as a text and large in memory.
+///
+/// # Errors
+///
+/// 413.
+pub fn check_json(body: &[u8]) -> Result<(), Problem> {
+    if nova_web::json::memory_of(body) <= JSON_MEMORY_BYTES {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        "Too large",
+        "The JSON has too many values: names and short lists are expected here.",
+    ))
 }
 
 /// An argument that must be a UUID.

@@ -60,7 +60,7 @@ mod trace;
 pub use self::{
     app::App,
     body::{Body, Request, Response, json},
-    call::{Call, parse_id},
+    call::{Call, check_json, parse_id},
     clock::{Clock, SystemClock},
     config::{Config, ConfigError, Environment},
     dispatch::{Dispatcher, see_other},

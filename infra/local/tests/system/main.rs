@@ -24,6 +24,7 @@ mod mcp_clients;
 mod mcp_mistakes;
 mod mcp_schemas;
 mod mcp_waiting;
+mod memory;
 mod once;
 mod page_cleaning;
 mod processes;

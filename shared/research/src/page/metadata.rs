@@ -1,5 +1,6 @@
 //! What a page says of itself: in its head, in its structured data, in its headings.
 
+use nova_web::json::memory_of;
 use serde_json::Value;
 use url::Url;
 
@@ -7,6 +8,9 @@ use super::Metadata;
 use super::date;
 use super::dom::{Attr, Dom, NodeId, Tag};
 use crate::url::SourceUrl;
+
+/// Structured data that would take more memory, beside the letters of its strings, is not looked into.
+const MAX_STRUCTURED_MEMORY: usize = 16 << 20;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -229,6 +233,9 @@ impl Finding {
 
     /// JSON-LD. The parser limits its depth, and this keeps a list instead of calling itself.
     fn structured(&mut self, json: &str) {
+        if memory_of(json.as_bytes()) > MAX_STRUCTURED_MEMORY {
+            return;
+        }
         let Ok(value) = serde_json::from_str::<Value>(json.trim()) else {
             return;
         };
