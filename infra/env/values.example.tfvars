@@ -15,6 +15,7 @@ region = "europe-west1"
 # Providers: the version of each key in Secret Manager, and settings of the README's table.
 # secrets  = { PPLX_API_KEY = "1", GOOGLE_API_KEY = "1" }
 # settings = { NOVA_CONTACT_URL = "https://example.com/about-our-reader" }
+# With NOVA_ALLOW_PRIVATE_CODE = "true" every user may read the private repositories that your tokens show.
 
 # A copy of the usage rows in BigQuery, without names; README, "Usage in BigQuery".
 # bigquery = true

@@ -31,7 +31,12 @@ fn widgets() -> Repository {
     .tag("v1.0")
 }
 
+/// One whose token may read all that it shows.
 fn client(site: CodeSite, at: &StandIn, token: Option<&str>) -> CodeHost {
+    careful(site, at, token).with_private()
+}
+
+fn careful(site: CodeSite, at: &StandIn, token: Option<&str>) -> CodeHost {
     let host = config::CodeHost {
         name: "code.acme.example".to_owned(),
         site,
@@ -324,5 +329,64 @@ async fn what_is_no_commit_is_believed_of_no_host() {
             .iter()
             .any(|it| it.uri.to_string().contains("elsewhere"));
         assert!(!asked_for_it, "{site:?}: {received:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_operators_token_alone_shows_is_to_users_as_if_it_were_not_there() {
+    let (github, gitlab, bitbucket) = (
+        Github::start().await.unwrap(),
+        Gitlab::start().await.unwrap(),
+        Bitbucket::start().await.unwrap(),
+    );
+    for (name, repository) in [
+        ("acme/open", widgets()),
+        ("acme/closed", widgets().private()),
+    ] {
+        github.put(name, repository.clone());
+        gitlab.put(name, repository.clone());
+        bitbucket.put(name, repository);
+    }
+    let hosts = [
+        (
+            CodeSite::Github,
+            &*github,
+            github::TOKEN,
+            "/blob/main/README.md",
+        ),
+        (
+            CodeSite::Gitlab,
+            &*gitlab,
+            gitlab::TOKEN,
+            "/-/blob/main/README.md",
+        ),
+        (
+            CodeSite::Bitbucket,
+            &*bitbucket,
+            bitbucket::TOKEN,
+            "/src/main/README.md",
+        ),
+    ];
+    for (site, at, token, file) in hosts {
+        let host = careful(site, at, Some(token));
+        let at_host = "https://code.acme.example/acme";
+        for below in ["", file] {
+            let (markdown, _) = read(&host, &format!("{at_host}/open{below}")).await;
+            assert!(markdown.contains("# Widgets"), "{site:?}: {markdown}");
+            let of = async |name: &str| {
+                let reason = failure(&host, &format!("{at_host}/{name}{below}"))
+                    .await
+                    .to_string();
+                reason.replace(name, "…")
+            };
+            let closed = of("closed").await;
+            assert!(closed.contains("NOVA_ALLOW_PRIVATE_CODE"), "{closed}");
+            assert_eq!(closed, of("missing").await, "{site:?} {below}");
+        }
+        assert!(
+            at.ledger()
+                .iter()
+                .all(|paid| !format!("{paid:?}").contains("closed"))
+        );
     }
 }

@@ -38,7 +38,7 @@ fn client(at: &github::Github, token: Option<&str>) -> CodeHost {
         base_url: at.url().parse().unwrap(),
     };
     let fetch = FetchConfig::default();
-    CodeHost::github(&HttpClient::new(), &endpoint, &fetch, &Fetcher::new(&fetch))
+    CodeHost::github(&HttpClient::new(), &endpoint, &fetch, &Fetcher::new(&fetch)).with_private()
 }
 
 /// As without a token and without a base of one's own.

@@ -42,7 +42,9 @@ async fn github() -> Github {
 
 async fn system(github: &Github, token: bool) -> System {
     let mut settings = vec![("GITHUB_BASE_URL", github.url())];
-    settings.extend(token.then_some(("GITHUB_TOKEN", TOKEN)));
+    if token {
+        settings.extend([("GITHUB_TOKEN", TOKEN), ("NOVA_ALLOW_PRIVATE_CODE", "true")]);
+    }
     System::start_with(&settings, false).await
 }
 
@@ -228,6 +230,7 @@ async fn code_of_hosts_that_the_settings_name_is_read_like_githubs() {
     let settings = [
         ("CODE_HOSTS", hosts.as_str()),
         ("CODE_HOST_TOKENS", tokens.as_str()),
+        ("NOVA_ALLOW_PRIVATE_CODE", "true"),
     ];
     let system = System::start_with(&settings, false).await;
     let guideline = "# Teams\n\nhttps://git.corp/acme/team/widgets/-/tree/feature/x/src \

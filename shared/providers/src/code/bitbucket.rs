@@ -126,6 +126,7 @@ impl Interface for Bitbucket {
             Ok(Facts {
                 description: shown.description,
                 licence: None,
+                is_public: shown.is_private == Some(false),
             })
         })
     }
@@ -153,6 +154,7 @@ fn quoted(text: &str) -> String {
 #[derive(Deserialize)]
 struct Repository {
     description: Option<String>,
+    is_private: Option<bool>,
     mainbranch: Option<Branch>,
 }
 

@@ -83,6 +83,7 @@ impl Interface for Github {
             Ok(interface::Facts {
                 description: facts.description,
                 licence: licence.filter(|it| it != "NOASSERTION"),
+                is_public: facts.private == Some(false),
             })
         })
     }
@@ -129,6 +130,7 @@ impl Interface for Github {
 struct Facts {
     description: Option<String>,
     license: Option<License>,
+    private: Option<bool>,
 }
 
 #[derive(Deserialize)]

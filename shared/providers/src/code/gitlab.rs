@@ -81,6 +81,8 @@ impl Interface for Gitlab {
             Ok(Facts {
                 description: shown.description,
                 licence: None,
+                // Beside `private` there is `internal`: for everybody who has an account there.
+                is_public: shown.visibility.as_deref() == Some("public"),
             })
         })
     }
@@ -106,6 +108,7 @@ struct Project {
     description: Option<String>,
     #[serde(default)]
     empty_repo: bool,
+    visibility: Option<String>,
 }
 
 /// `GET /projects/{id}/repository/commits/{sha}`.

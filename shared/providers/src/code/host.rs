@@ -28,7 +28,7 @@ use super::{
     error::Whom,
     github::Github,
     gitlab::Gitlab,
-    interface::{Interface, State},
+    interface::{Facts, Interface, State},
     names,
     rest::{MAX_FILE_BYTES, Rest, below},
 };
@@ -36,6 +36,10 @@ use super::{
 /// Where the interfaces are that everybody may ask. Whatever else is named may be of one's own
 /// network.
 const PUBLIC_HOSTS: [&str; 3] = ["api.github.com", "api.bitbucket.org", "gitlab.com"];
+
+/// What else may be the case where a token reads what is public only.
+const ONLY_PUBLIC: &str = "it is private, and this deployment reads public code only \
+                           (NOVA_ALLOW_PRIVATE_CODE)";
 
 /// A code host.
 #[derive(Clone, Debug)]
@@ -45,6 +49,8 @@ pub struct CodeHost {
     fetcher: Fetcher,
     /// Where archives and files are fetched without a token.
     mirrors: Option<Mirrors>,
+    /// Whether it is asked with a token by which nothing but what is public may be read.
+    only_public: bool,
 }
 
 /// Where GitHub keeps what everybody may have.
@@ -72,6 +78,7 @@ impl CodeHost {
             interface: Arc::new(Github(rest)),
             fetcher: fetcher_for(is_public, fetch, fetcher),
             mirrors: Mirrors::public().filter(|_| is_public && endpoint.key.is_none()),
+            only_public: endpoint.key.is_some(),
         }
     }
 
@@ -93,7 +100,15 @@ impl CodeHost {
             },
             fetcher: fetcher_for(is_public(&host.endpoint), fetch, fetcher),
             mirrors: None,
+            only_public: host.endpoint.key.is_some(),
         }
+    }
+
+    /// With all that its token shows.
+    #[must_use]
+    pub const fn with_private(mut self) -> Self {
+        self.only_public = false;
+        self
     }
 
     /// With other places for what needs no token: for tests.
@@ -109,6 +124,18 @@ impl CodeHost {
     ///
     /// It is not there, the host does not answer, or what it has cannot be read.
     pub async fn read(&self, url: &str, known: &Known) -> Result<Outcome, CodeError> {
+        self.look(url, known).await.map_err(|error| match error {
+            // The same of what is private and of what is not there.
+            CodeError::Missing { provider, what, .. } if self.only_public => CodeError::Missing {
+                provider,
+                what,
+                instead: ONLY_PUBLIC.to_owned(),
+            },
+            error => error,
+        })
+    }
+
+    async fn look(&self, url: &str, known: &Known) -> Result<Outcome, CodeError> {
         match Location::parse(url, self.site) {
             Some(Location::Repository { project, place }) => {
                 let asked = Asked {
@@ -131,6 +158,12 @@ impl CodeHost {
     /// By the interface: the commit first, and the rest only if that is another.
     async fn repository(&self, asked: Asked<'_>) -> Result<Outcome, CodeError> {
         let Asked { project, known, .. } = asked;
+        // First of all, so that nothing else tells that it is there.
+        let shown = if self.only_public {
+            Some(self.public_facts(project).await?)
+        } else {
+            None
+        };
         let (reference, path) = self.split(asked).await?;
         let before = known.revision.as_deref();
         let commit = match self.interface.commit(project, &reference, before).await? {
@@ -143,7 +176,10 @@ impl CodeHost {
             let file = self.interface.file(project, &path, &commit).await?;
             ingest::files([(&*path, &*file)], &request)?
         } else {
-            let facts = self.interface.facts(project).await?;
+            let facts = match shown {
+                Some(facts) => facts,
+                None => self.interface.facts(project).await?,
+            };
             request.licence = facts.licence;
             request.description = facts.description;
             let archive = self.interface.archive(project, &commit)?;
@@ -157,6 +193,19 @@ impl CodeHost {
             etag: None,
         };
         Ok(self.code(asked, digest, &path, known))
+    }
+
+    /// What is said of a repository that everybody may read; of another it is said that it is not there.
+    async fn public_facts(&self, project: &str) -> Result<Facts, CodeError> {
+        let facts = self.interface.facts(project).await?;
+        if facts.is_public {
+            return Ok(facts);
+        }
+        Err(CodeError::Missing {
+            provider: names(self.site).1,
+            what: project.to_owned(),
+            instead: ONLY_PUBLIC.to_owned(),
+        })
     }
 
     /// Without the interface: the archive says of which commit it is.

@@ -54,6 +54,8 @@ pub(super) enum State {
 pub(super) struct Facts {
     pub(super) description: Option<String>,
     pub(super) licence: Option<String>,
+    /// Whether everybody may read it.
+    pub(super) is_public: bool,
 }
 
 /// Whether this is a commit's hash: SHA-1 or SHA-256.

@@ -7,7 +7,8 @@
 //!
 //! GitHub is always there; other hosts when they are named in the settings (`CODE_HOSTS`): GitHub
 //! Enterprise, GitLab, Bitbucket. Each has its own token, which goes to the interface of that host and
-//! nowhere else: not where it redirects, and never where a URL says.
+//! nowhere else: not where it redirects, and never where a URL says. A token is the operator's, and who
+//! asks is any user: so it reads what the host says is public, unless `NOVA_ALLOW_PRIVATE_CODE` is set.
 //!
 //! | Module | For |
 //! | --- | --- |
@@ -83,12 +84,19 @@ impl CodeHosts {
     pub fn from_app(app: &App) -> Self {
         let config = app.config();
         let (http, fetcher, fetch) = (app.http(), app.fetcher(), &config.fetch);
+        let shown = |host: CodeHost| {
+            if config.providers.allow_private_code {
+                host.with_private()
+            } else {
+                host
+            }
+        };
         let github = CodeHost::github(http, &config.providers.github, fetch, fetcher);
         let named = config.providers.code_hosts.iter().map(|host| {
             let client = CodeHost::named(http, host, fetch, fetcher);
-            (host.name.clone(), client)
+            (host.name.clone(), shown(client))
         });
-        let github = ("github.com".to_owned(), github);
+        let github = ("github.com".to_owned(), shown(github));
         Self {
             known: Arc::new(config.providers.known_code_hosts()),
             hosts: Arc::new(named.chain([github]).collect()),

@@ -31,6 +31,9 @@ pub struct ProvidersConfig {
     /// GitLab, Bitbucket. Their repositories are read like GitHub's; of hosts that are not named,
     /// they are web pages.
     pub code_hosts: Vec<CodeHost>,
+    /// `NOVA_ALLOW_PRIVATE_CODE`: whether users may read all that those tokens show. For a deployment
+    /// whose users all may: the tokens are its operator's. Default `false`, public code only.
+    pub allow_private_code: bool,
     /// `YOUTUBE_CAPTIONS`, `YOUTUBE_BASE_URL`: YouTube, where it is asked for the captions of a video
     /// before a model is paid for watching it. `None` when it is not, which is the default: to
     /// addresses in a cloud it gives none.
@@ -88,6 +91,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
             "https://api.github.com",
         )?,
         code_hosts: code_hosts::read(reader),
+        allow_private_code: reader
+            .parse("NOVA_ALLOW_PRIVATE_CODE", "true or false", |value| {
+                value.to_ascii_lowercase().parse().ok()
+            })
+            .unwrap_or_default(),
         captions: captions(reader),
         gemini: endpoint(
             reader,
