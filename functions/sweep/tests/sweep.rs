@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::{
+    process::{Command, Output},
+    time::Duration,
+};
 
 use nova_blobs::Blobs;
 use nova_runtime::{App, Config, Environment};
@@ -36,6 +39,16 @@ async fn database() -> Database {
     Postgres::shared().await.database("sweep", prepare).await
 }
 
+/// An article whose guideline is the blob of the same id.
+fn new_article(id: Uuid) -> NewArticle {
+    NewArticle {
+        id,
+        title: None,
+        guideline_blob_id: id,
+        idempotency_key: None,
+    }
+}
+
 /// An article of alice's with a job that nobody was called for.
 async fn job(database: &Database) -> Uuid {
     let alice: UserId = "alice".parse().unwrap();
@@ -57,12 +70,7 @@ async fn job(database: &Database) -> Uuid {
         sha256: None,
         generation: 1,
     };
-    let article = NewArticle {
-        id,
-        title: None,
-        guideline_blob_id: id,
-        idempotency_key: None,
-    };
+    let article = new_article(id);
     tenant.begin_blob(&blob).await.unwrap();
     tenant.commit_blob(&written).await.unwrap();
     tenant.create_article(&article).await.unwrap();
@@ -154,4 +162,63 @@ async fn what_was_left_is_called_for_forgotten_and_deleted_and_the_next_run_find
     };
     assert_eq!(run().await, deleted);
     assert_eq!(run().await, Summary::default(), "a tombstone stands");
+}
+
+/// The job's program, to its end.
+fn program(database: &Database, objects: &ObjectStore, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sweep"))
+        .args(arguments)
+        .env("DATABASE_URL", database.url_as("sweep_sweeper"))
+        .env("STORAGE_EMULATOR_HOST", &objects.url)
+        .env("BLOB_BUCKET", "files")
+        .output()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_erased_at_once_and_forgotten_by_the_runs_that_follow() {
+    let database = database().await;
+    let objects = ObjectStore::start(objects::Config::default())
+        .await
+        .unwrap();
+    job(&database).await;
+    let sql = database.pool();
+    let count = async |what: &'static str| -> i64 {
+        sqlx::query_scalar(what).fetch_one(&sql).await.unwrap()
+    };
+    let run = |arguments: &[&str]| program(&database, &objects, arguments);
+    for wrong in [
+        &["--erase"][..],
+        &["--erase", "a\nb"],
+        &["--erase", "a", "b"],
+    ] {
+        assert_eq!(run(wrong).status.code(), Some(64), "{wrong:?}");
+    }
+    let articles = "SELECT count(*) FROM articles WHERE user_id = 'alice'";
+    assert_eq!(count(articles).await, 1);
+    let begun = run(&["--erase", "alice"]);
+    assert!(begun.status.success(), "{begun:?}");
+    assert_eq!(count(articles).await, 0);
+    // The file went with the same run; its tombstone and the user stand for a while.
+    let files = "SELECT count(*) FROM blobs WHERE user_id = 'alice' AND state <> 'deleted'";
+    let user = "SELECT count(*) FROM users WHERE user_id = 'alice'";
+    assert_eq!((count(files).await, count(user).await), (0, 1));
+    let alice: UserId = "alice".parse().unwrap();
+    let late = Store::new(database.pool_as("sweep_upload"));
+    let mut late = late.tenant(&alice).await.unwrap();
+    assert!(
+        late.create_article(&new_article(Uuid::now_v7()))
+            .await
+            .is_err()
+    );
+    drop(late);
+
+    let later = "UPDATE blobs SET sweep_at = now() - interval '1 min';
+                 UPDATE users SET erasing_since = now() - interval '9 days'";
+    sqlx::raw_sql(later).execute(&sql).await.unwrap();
+    // One takes the tombstone, the next finds that nothing is left.
+    for _ in 0..2 {
+        assert!(run(&[]).status.success());
+    }
+    assert_eq!(count(user).await, 0);
 }
