@@ -34,10 +34,10 @@ const PROGRESS: Duration = Duration::from_secs(2);
 /// Calls a tool.
 pub(crate) async fn call(
     nova: &Nova,
+    caller: &Caller,
     request: CallToolRequestParams,
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let caller = Caller::of(context)?;
     let name = request.name.as_ref();
     if !nova.offers(name) {
         return Err(ErrorData::invalid_params(
@@ -46,16 +46,16 @@ pub(crate) async fn call(
         ));
     }
     if name == upload_page::TOOL && request.arguments.as_ref().is_none_or(Map::is_empty) {
-        return upload_page::ask(nova, &caller, &request, context).await;
+        return upload_page::ask(nova, caller, &request, context).await;
     }
     let arguments = request.arguments.unwrap_or_default();
     let outcome = match own_tools::request(name, &arguments) {
-        Some(Ok(ask)) => nova.ask(&caller, ask).await,
+        Some(Ok(ask)) => nova.ask(caller, ask).await,
         Some(Err(problem)) => Err(problem),
         None => {
             let step = Step {
                 nova,
-                caller: &caller,
+                caller,
                 name,
                 arguments: &arguments,
                 context,
@@ -72,7 +72,7 @@ pub(crate) async fn call(
             failed(&answer)
         }
         Ok((_, answer)) => succeeded(name, &arguments, answer),
-        Err(problem) => refused(&problem, &caller),
+        Err(problem) => refused(&problem, caller),
     };
     Ok(result.into())
 }
@@ -218,8 +218,7 @@ pub(crate) fn failed(document: &Value) -> CallToolResult {
 pub(crate) fn refused(problem: &Problem, caller: &Caller) -> CallToolResult {
     if problem.is_our_fault() {
         let cause = problem.causes();
-        let request_id = &caller.request_id;
-        tracing::error!(request_id, cause, "a tool failed: {}", problem.detail());
+        tracing::error!(cause, "a tool failed: {}", problem.detail());
     }
-    failed(&problem.document(&caller.request_id))
+    failed(&problem.document(caller.context.request_id()))
 }

@@ -7,8 +7,8 @@ use rmcp::{ErrorData, RoleServer, service::RequestContext};
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) identity: Identity,
-    /// The id to quote when something fails.
-    pub(crate) request_id: String,
+    /// The request; the protocol answers it in a task of its own.
+    pub(crate) context: nova_runtime::RequestContext,
 }
 
 impl Caller {
@@ -24,8 +24,8 @@ impl Caller {
     pub(crate) fn error(&self, problem: &Problem) -> ErrorData {
         let detail = problem.detail();
         if problem.is_our_fault() {
-            let (request_id, cause) = (&self.request_id, problem.causes());
-            tracing::error!(request_id, cause, "a request failed: {detail}");
+            let (request_id, cause) = (self.context.request_id(), problem.causes());
+            tracing::error!(cause, "a request failed: {detail}");
             let told = format!("{detail} Quote {request_id} when you report it.");
             return ErrorData::internal_error(told, None);
         }

@@ -90,7 +90,7 @@ async fn answer(mut call: Call, stack: Stack<Server>) -> Result<Response, Proble
     };
     let caller = Caller {
         identity: call.identity()?.clone(),
-        request_id: call.request_id().to_owned(),
+        context: call.context().clone(),
     };
     let mut parts = call.into_parts();
     parts.extensions.insert(caller);

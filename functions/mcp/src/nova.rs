@@ -135,7 +135,9 @@ impl Nova {
             .body(full(ask.body))
             .map_err(|error| Problem::bad_request(format!("The arguments do not fit: {error}.")))?;
         let identity = caller.identity.clone();
-        read(self.routes.answer(&self.app, identity, request).await?).await
+        let context = &caller.context;
+        let answered = self.routes.answer(&self.app, identity, context, request);
+        read(answered.await?).await
     }
 }
 

@@ -97,7 +97,9 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: Context,
     ) -> Result<CallToolResponse, ErrorData> {
-        call::call(&self.nova, request, &context).await
+        let caller = Caller::of(&context)?;
+        let called = call::call(&self.nova, &caller, request, &context);
+        caller.context.scope(called).await
     }
 
     async fn list_resources(
@@ -107,7 +109,8 @@ impl ServerHandler for Server {
     ) -> Result<ListResourcesResult, ErrorData> {
         let caller = Caller::of(&context)?;
         let cursor = request.and_then(|request| request.cursor);
-        resources::list(&self.nova, &caller, cursor.as_deref()).await
+        let listed = resources::list(&self.nova, &caller, cursor.as_deref());
+        caller.context.scope(listed).await
     }
 
     async fn list_resource_templates(
@@ -125,8 +128,8 @@ impl ServerHandler for Server {
         context: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let caller = Caller::of(&context)?;
-        let read = resources::read(&self.nova, &caller, &request.uri).await?;
-        Ok(read.into())
+        let read = resources::read(&self.nova, &caller, &request.uri);
+        Ok(caller.context.scope(read).await?.into())
     }
 
     async fn list_prompts(
@@ -163,7 +166,8 @@ impl ServerHandler for Server {
             Reference::Resource(place)
                 if place.uri.starts_with("article://{id}") && request.argument.name == "id" =>
             {
-                resources::complete(&self.nova, &caller, &request.argument.value).await?
+                let known = resources::complete(&self.nova, &caller, &request.argument.value);
+                caller.context.scope(known).await?
             }
             _ => CompletionInfo::default(),
         };
@@ -176,7 +180,8 @@ impl ServerHandler for Server {
         context: Context,
     ) -> Result<GetTaskResult, ErrorData> {
         let caller = Caller::of(&context)?;
-        tasks::get(&self.nova, &caller, &request.task_id).await
+        let told = tasks::get(&self.nova, &caller, &request.task_id);
+        caller.context.scope(told).await
     }
 
     /// No tool asks its caller anything while it runs; that the task is the caller's is checked.
@@ -186,8 +191,8 @@ impl ServerHandler for Server {
         context: Context,
     ) -> Result<(), ErrorData> {
         let caller = Caller::of(&context)?;
-        tasks::find(&self.nova, &caller, &request.task_id).await?;
-        Ok(())
+        let found = tasks::find(&self.nova, &caller, &request.task_id);
+        caller.context.scope(found).await.map(drop)
     }
 
     async fn cancel_task(
@@ -196,7 +201,8 @@ impl ServerHandler for Server {
         context: Context,
     ) -> Result<(), ErrorData> {
         let caller = Caller::of(&context)?;
-        tasks::cancel(&self.nova, &caller, &request.task_id).await
+        let cancelled = tasks::cancel(&self.nova, &caller, &request.task_id);
+        caller.context.scope(cancelled).await
     }
     /// What the library cannot read as any method that it knows.
     async fn on_custom_request(

@@ -6,7 +6,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::{Method, Request, header};
 use http_body_util::BodyExt as _;
 use nova_blobs::Blobs;
-use nova_runtime::{App, Identity, Problem, Routes, Scope, body::full, identity::Scopes};
+use nova_runtime::{
+    App, Identity, Problem, RequestContext, Routes, Scope, body::full, identity::Scopes,
+};
 use nova_store::{ArticleId, BlobRef, UserId};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -41,7 +43,8 @@ pub(crate) async fn upload(
         .map_err(Problem::internal)?;
     let scopes = Scopes::from_iter([Scope::ResearchRead, Scope::ResearchRun]);
     let identity = Identity::named(user.clone(), scopes);
-    let answer = routes.answer(app, identity, request).await?;
+    let context = RequestContext::new();
+    let answer = routes.answer(app, identity, &context, request).await?;
     let answer = answer.into_body().collect().await;
     let answer = answer.map_err(Problem::internal)?.to_bytes();
     let uploaded: Uploaded = serde_json::from_slice(&answer).map_err(Problem::internal)?;

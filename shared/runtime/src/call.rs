@@ -18,6 +18,7 @@ use crate::{
     multipart::Multipart,
     problem::Problem,
     session::Session,
+    trace::RequestContext,
 };
 
 /// One request on its way through a handler.
@@ -29,7 +30,7 @@ pub struct Call {
     pub(crate) session: Option<Session>,
     pub(crate) grant: Option<UploadGrant>,
     pub(crate) path_values: Vec<(String, String)>,
-    pub(crate) request_id: String,
+    pub(crate) context: RequestContext,
 }
 
 impl Call {
@@ -88,7 +89,12 @@ impl Call {
 
     /// The id to quote when something fails; it is in the log and in the `x-request-id` header.
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        self.context.request_id()
+    }
+
+    /// The request that this call is, for who does a part of it in another task.
+    pub fn context(&self) -> &RequestContext {
+        &self.context
     }
 
     /// The method.

@@ -21,7 +21,7 @@ use crate::{
     routes::{Access, Route, Routes, matches},
     serve::Answer,
     session::Session,
-    trace::{self, RequestContext},
+    trace::RequestContext,
 };
 
 /// Answers requests for one function, or for several in one process.
@@ -60,8 +60,8 @@ impl Dispatcher {
     /// Answers a request. It never fails: what goes wrong becomes a problem document.
     pub async fn answer(&self, request: Request) -> Response {
         let context = RequestContext::of(request.headers());
-        trace::CURRENT
-            .scope(context.clone(), self.answer_in(context, request))
+        context
+            .scope(self.answer_in(context.clone(), request))
             .await
     }
 
@@ -72,7 +72,7 @@ impl Dispatcher {
         let path: String = parts.uri.path().chars().take(LOGGED_PATH).collect();
         let for_a_person = prefers_html(&parts.headers);
         let user_agent = header_text(&parts, header::USER_AGENT);
-        let attempt = self.attempt(context.request_id.clone(), parts, body);
+        let attempt = self.attempt(context.clone(), parts, body);
         // A panic ends this request and no other.
         let outcome = AssertUnwindSafe(attempt)
             .catch_unwind()
@@ -105,7 +105,7 @@ impl Dispatcher {
 
     async fn attempt(
         &self,
-        request_id: String,
+        context: RequestContext,
         parts: Parts,
         body: crate::body::Body,
     ) -> Result<Response, Problem> {
@@ -122,7 +122,7 @@ impl Dispatcher {
             session: caller.session,
             grant: caller.grant,
             path_values,
-            request_id,
+            context,
         };
         (route.handler)(call).await
     }

@@ -15,12 +15,14 @@ use crate::{
     jobs::Follow,
     problem::Problem,
     routes::{Access, Routes, matches},
+    trace::RequestContext,
 };
 
 impl Routes {
     /// Answers a request as the server would, without a token: what `--once` and the agents'
     /// endpoint do. Nobody rings the bell in this way. Scopes are checked as for a request from outside, and a panic ends this request
-    /// and no other.
+    /// and no other. It is answered as a part of the request in `context`, whose id is in each log
+    /// line and problem.
     ///
     /// # Errors
     ///
@@ -30,6 +32,7 @@ impl Routes {
         &self,
         app: &Arc<App>,
         identity: Identity,
+        context: &RequestContext,
         request: Request,
     ) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
@@ -55,10 +58,10 @@ impl Routes {
             session: None,
             grant: None,
             path_values,
-            request_id: Uuid::now_v7().simple().to_string(),
+            context: context.clone(),
         };
-        AssertUnwindSafe((route.handler)(call))
-            .catch_unwind()
+        context
+            .scope(AssertUnwindSafe((route.handler)(call)).catch_unwind())
             .await
             .unwrap_or_else(|panic| Err(Problem::panicked(&*panic)))
     }
@@ -88,5 +91,47 @@ impl Routes {
                 None => Err(Problem::not_found(format!("There is no tool {tool:?}."))),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::{
+        body::full,
+        config::{Config, Environment},
+        identity::{Scope, Scopes},
+        trace,
+    };
+
+    async fn told(call: Call) -> Result<Response, Problem> {
+        // As for what a tool does in a task of its own.
+        let app = Arc::clone(call.app());
+        let logged = app
+            .finish(async { Ok(trace::CURRENT.get().request_id) })
+            .await?;
+        Ok(Response::new(full(format!(
+            "{} {logged}",
+            call.request_id()
+        ))))
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_in_another_task_belongs_to_the_request_that_asked_for_it() {
+        let app = App::new("sample", Config::read(&Environment::default()).unwrap()).unwrap();
+        let routes = Routes::new().get("/told", Access::Token(&[Scope::ResearchRead]), told);
+        let alice = "alice".parse().unwrap();
+        let identity = Identity::named(alice, Scopes::from_iter([Scope::ResearchRead]));
+        let context = RequestContext::new();
+        let request = http::Request::get("/told").body(full("")).unwrap();
+        let answer = routes
+            .answer(&app, identity, &context, request)
+            .await
+            .unwrap();
+        let answer = answer.into_body().collect().await.unwrap().to_bytes();
+        let id = context.request_id();
+        assert_eq!(answer, format!("{id} {id}"));
     }
 }

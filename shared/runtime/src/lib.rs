@@ -75,4 +75,5 @@ pub use self::{
     session::Session,
     sha256::sha256,
     tool::{NoArguments, Tool, ToolCall, rfc3339},
+    trace::RequestContext,
 };

@@ -12,7 +12,7 @@ tokio::task_local! {
 
 /// What ties log lines to a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RequestContext {
+pub struct RequestContext {
     pub(crate) request_id: String,
     pub(crate) trace: Option<Trace>,
 }
@@ -28,6 +28,22 @@ pub(crate) struct Trace {
 }
 
 impl RequestContext {
+    /// Work for which nobody sent a request.
+    pub fn new() -> Self {
+        Self::of(&HeaderMap::new())
+    }
+
+    /// The id to quote when something fails.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Does work as a part of this request: its log lines say so. A task that it spawns is no part
+    /// of it.
+    pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        CURRENT.scope(self.clone(), work)
+    }
+
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let trace = text("traceparent")

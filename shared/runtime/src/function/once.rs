@@ -19,6 +19,7 @@ use crate::{
     problem::Problem,
     routes::Routes,
     serve,
+    trace::RequestContext,
 };
 
 /// One call.
@@ -129,7 +130,8 @@ impl Once {
         let request = request
             .map_err(|error| Problem::bad_field("path", error))?
             .map(|()| body);
-        let response = routes.answer(app, identity, request).await?;
+        let context = RequestContext::new();
+        let response = routes.answer(app, identity, &context, request).await?;
         if response.status() >= StatusCode::BAD_REQUEST {
             return Err(Problem::bad_request(format!(
                 "answered {}",
