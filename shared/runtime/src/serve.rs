@@ -1,11 +1,12 @@
 //! The server: HTTP/1 and HTTP/2 (h2c) on one port, with limits, and an orderly end.
 
 mod opening;
+mod unread;
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use http_body_util::BodyExt as _;
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -130,8 +131,13 @@ fn connection(
 > + Send
 + use<> {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let answered = answer(request.map(|body| body.map_err(Into::into).boxed_unsync()));
-        async move { Ok::<_, Infallible>(answered.await) }
+        let (request, unread) = unread::lend(request);
+        let answered = answer(request.map(BodyExt::boxed_unsync));
+        async move {
+            let mut response = answered.await;
+            unread.settle(&mut response).await;
+            Ok::<_, Infallible>(response)
+        }
     });
     builder
         .serve_connection(TokioIo::new(stream), service)

@@ -238,6 +238,58 @@ async fn an_idle_connection_is_closed() {
     assert!(String::from_utf8_lossy(&answer).ends_with("hello"));
 }
 
+/// What a client of HTTP/1 reads that sends a request piece by piece.
+async fn answer_to(stream: &mut TcpStream, pieces: &[&str]) -> String {
+    for piece in pieces {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut answer = vec![0; 4096];
+    let length = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..length]).to_lowercase()
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_came_leaves_the_connection_to_the_next_request() {
+    let server = Server::start(Patience::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    for body in [
+        "content-length: 5\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n",
+    ] {
+        let rest = if body.starts_with("content") {
+            "hello"
+        } else {
+            "5\r\nhello\r\n0\r\n\r\n"
+        };
+        let head = format!("POST /nothing HTTP/1.1\r\nhost: a\r\n{body}");
+        let refused = answer_to(&mut stream, &[&head, rest]).await;
+        assert!(refused.starts_with("http/1.1 404 "), "{refused}");
+        assert!(!refused.contains("connection: close"), "{refused}");
+        let next = answer_to(&mut stream, &["GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"]).await;
+        assert!(next.starts_with("http/1.1 200 "), "{next}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_body_that_is_large_late_or_held_back_says_that_the_connection_ends() {
+    let server = Server::start(Patience::default()).await;
+    for (headers, begun) in [
+        ("content-length: 10000000", "hello"),
+        ("content-length: 10", "hello"),
+        ("content-length: 5\r\nexpect: 100-continue", ""),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("POST /nothing HTTP/1.1\r\nhost: a\r\n{headers}\r\n\r\n");
+        let refused = answer_to(&mut stream, &[&head, begun]).await;
+        assert!(refused.starts_with("http/1.1 404 "), "{headers}: {refused}");
+        assert!(
+            refused.contains("connection: close"),
+            "{headers}: {refused}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn headers_above_the_limit_are_refused() {
     let server = Server::start(Patience::default()).await;
