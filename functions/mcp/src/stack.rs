@@ -6,6 +6,7 @@ use std::{convert::Infallible, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use nova_runtime::config::names_of;
 use rmcp::{
     ServerHandler,
     transport::streamable_http_server::{
@@ -29,7 +30,8 @@ impl<H: ServerHandler> Stack<H> {
     /// The stack of a server that users know by this address; other hosts and foreign origins are
     /// refused, so that no page of somebody else's can speak for its visitor.
     pub fn new(server_url: &Url, handler: impl Fn() -> H + Send + Sync + 'static) -> Self {
-        let hosts = hosts(server_url);
+        let names = names_of(server_url);
+        let hosts = names.iter().filter_map(Url::host_str);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             // Plain JSON, which becomes a stream with the first notice of progress.
@@ -81,17 +83,6 @@ fn origin(server_url: &Url) -> String {
         (None, Some(port)) => format!("{origin}:{port}"),
         _ => origin,
     }
-}
-
-/// The host of the address; of this machine, all its names.
-fn hosts(server_url: &Url) -> Vec<String> {
-    let host = server_url.host_str().unwrap_or_default();
-    if ["localhost", "127.0.0.1", "[::1]"].contains(&host) {
-        return ["localhost", "127.0.0.1", "[::1]"]
-            .map(str::to_owned)
-            .into();
-    }
-    vec![host.to_owned()]
 }
 
 #[cfg(test)]

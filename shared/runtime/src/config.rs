@@ -37,6 +37,7 @@ pub use self::{
     environment::{ConfigError, Environment},
     fetch::FetchConfig,
     models::{LlmProvider, ModelsConfig, VertexConfig},
+    names::names_of,
     providers::{Endpoint, PageReaderChoice, ProvidersConfig},
     search::{SearchConfig, SearchProvider},
     secret::Secret,
@@ -233,7 +234,7 @@ fn identity(reader: &mut environment::Reader<'_>, server_url: &Url) -> Option<Id
     let base = base.or_else(|| Url::parse("https://api.descope.com").ok());
     let mut verifier = match (issuer, reader.text("DESCOPE_PROJECT_ID"), base) {
         (Some(issuer), _, _) => {
-            let names = names::all(server_url);
+            let names = names_of(server_url);
             let audiences = names.iter().flat_map(|name| {
                 let server = name.as_str().trim_end_matches('/');
                 [server.to_owned(), format!("{server}/mcp")]

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Secret, environment::Reader, web_address};
+use super::{Secret, environment::Reader};
 
 /// What keeps exported users from being guessed has at least so many bytes.
 const SHORTEST_SALT: usize = 16;
@@ -25,10 +25,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<BigQueryConfig> {
         "the id of a dataset, of letters, digits and _, without its project",
         dataset,
     );
-    let base_url = match reader.text("BIGQUERY_BASE_URL") {
-        Some(_) => reader.parse("BIGQUERY_BASE_URL", "an http or https address", web_address),
-        None => Url::parse("https://bigquery.googleapis.com").ok(),
-    };
+    let base_url = reader.address("BIGQUERY_BASE_URL", "https://bigquery.googleapis.com");
     let salt = reader.parse("USER_ID_SALT", "at least 16 characters", |value| {
         (value.len() >= SHORTEST_SALT).then(|| Secret::new(value))
     });

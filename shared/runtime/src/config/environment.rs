@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use url::Url;
+
+use super::web_address;
+
 /// The variables a program was started with. Empty values count as not set.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -117,6 +121,22 @@ impl Reader<'_> {
             });
         }
         parsed
+    }
+
+    /// Whether it is `true`; it is not where nothing is set.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        let flag = self.parse(name, "true or false", |value| {
+            value.to_ascii_lowercase().parse().ok()
+        });
+        flag.unwrap_or_default()
+    }
+
+    /// An address, or the usual one where nothing is set; `None` only when it is wrong.
+    pub(super) fn address(&mut self, name: &str, usual: &str) -> Option<Url> {
+        match self.environment.get(name) {
+            Some(_) => self.parse(name, "an http or https address", web_address),
+            None => Url::parse(usual).ok(),
+        }
     }
 
     pub(super) fn refuse(&mut self, line: &str) {

@@ -27,11 +27,8 @@ impl FetchConfig {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> FetchConfig {
-    let allow_private_urls = reader.parse("NOVA_ALLOW_PRIVATE_URLS", "true or false", |value| {
-        value.to_ascii_lowercase().parse().ok()
-    });
     FetchConfig {
-        allow_private_urls: allow_private_urls.unwrap_or_default(),
+        allow_private_urls: reader.flag("NOVA_ALLOW_PRIVATE_URLS"),
         contact_url: reader.parse("NOVA_CONTACT_URL", "an http or https address", web_address),
     }
 }

@@ -18,7 +18,7 @@ impl Config {
             .and_then(|host| host.to_str().ok());
         let called = host.and_then(|host| {
             let called = Url::parse(&format!("{}://{host}", self.server_url.scheme())).ok()?;
-            let mut names = all(&self.server_url).into_iter();
+            let mut names = names_of(&self.server_url).into_iter();
             names.find(|name| name.origin() == called.origin())
         });
         called.unwrap_or_else(|| self.server_url.clone())
@@ -26,7 +26,7 @@ impl Config {
 }
 
 /// An address under all its names, the given one first.
-pub(super) fn all(server_url: &Url) -> Vec<Url> {
+pub fn names_of(server_url: &Url) -> Vec<Url> {
     let mut names = vec![server_url.clone()];
     if server_url
         .host_str()

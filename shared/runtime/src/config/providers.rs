@@ -5,7 +5,6 @@ use url::Url;
 
 use super::{
     CodeHost, ModelsConfig, SearchConfig, Secret, code_hosts, environment::Reader, models, search,
-    web_address,
 };
 
 /// One provider with a key.
@@ -91,11 +90,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ProvidersConfig> {
             "https://api.github.com",
         )?,
         code_hosts: code_hosts::read(reader),
-        allow_private_code: reader
-            .parse("NOVA_ALLOW_PRIVATE_CODE", "true or false", |value| {
-                value.to_ascii_lowercase().parse().ok()
-            })
-            .unwrap_or_default(),
+        allow_private_code: reader.flag("NOVA_ALLOW_PRIVATE_CODE"),
         captions: captions(reader),
         gemini: endpoint(
             reader,
@@ -119,13 +114,9 @@ fn captions(reader: &mut Reader<'_>) -> Option<Endpoint> {
         "first" => Some(true),
         _ => None,
     });
-    let base_url = match reader.text("YOUTUBE_BASE_URL") {
-        Some(_) => reader.parse("YOUTUBE_BASE_URL", "an http or https address", web_address),
-        None => Url::parse("https://www.youtube.com").ok(),
-    };
     let endpoint = Endpoint {
         key: None,
-        base_url: base_url?,
+        base_url: reader.address("YOUTUBE_BASE_URL", "https://www.youtube.com")?,
     };
     Some(endpoint).filter(|_| is_asked == Some(true))
 }
@@ -142,12 +133,8 @@ pub(super) fn endpoint(
     [key, base_url]: [&str; 2],
     usual: &str,
 ) -> Option<Endpoint> {
-    let base = match reader.text(base_url) {
-        Some(_) => reader.parse(base_url, "an http or https address", web_address),
-        None => Url::parse(usual).ok(),
-    };
     Some(Endpoint {
         key: reader.text(key).map(Secret::new),
-        base_url: base?,
+        base_url: reader.address(base_url, usual)?,
     })
 }
