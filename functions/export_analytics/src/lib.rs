@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
 use nova_providers::bigquery::BigQuery;
 use nova_runtime::{
-    App, Config, ConfigError, EXIT_USAGE, Environment, Function, config::BigQueryConfig, log,
+    App, Config, ConfigError, EXIT_USAGE, Environment, Function, config::BigQueryConfig, log, say,
 };
 
 pub use self::export::file_name;
@@ -48,7 +48,7 @@ fn main(arguments: Vec<String>, environment: Environment) -> BoxFuture<'static, 
             Ok(Invocation::Version) => {
                 return say(concat!("export_analytics ", env!("CARGO_PKG_VERSION")));
             }
-            Err(error) => return complain(&error),
+            Err(error) => return FUNCTION.complain(&error),
         };
         let set_up = Config::read(&environment).and_then(|config| match config.bigquery.clone() {
             Some(target) => set_up(config, &target).map(Some),
@@ -57,7 +57,7 @@ fn main(arguments: Vec<String>, environment: Environment) -> BoxFuture<'static, 
         match set_up {
             Ok(Some((app, export))) => run(&app, &export, days).await,
             Ok(None) => say("BQ_DATASET_ID is not set: nothing is exported"),
-            Err(error) => complain(&error.to_string()),
+            Err(error) => FUNCTION.complain(&error.to_string()),
         }
     })
 }
@@ -106,18 +106,4 @@ async fn run(app: &App, export: &Export, days: u16) -> ExitCode {
     } = summary;
     tracing::info!(loaded, rows, unchanged, failed, "exported");
     ExitCode::from(u8::from(failed > 0))
-}
-
-#[expect(clippy::print_stdout, reason = "what --help and --version are for")]
-fn say(text: &str) -> ExitCode {
-    println!("{text}");
-    ExitCode::SUCCESS
-}
-
-#[expect(clippy::print_stderr, reason = "logging may not be started")]
-fn complain(error: &str) -> ExitCode {
-    for line in error.lines() {
-        eprintln!("export_analytics: {line}");
-    }
-    ExitCode::from(EXIT_USAGE)
 }

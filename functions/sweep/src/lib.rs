@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
-use nova_runtime::{App, Config, ConfigError, EXIT_USAGE, Environment, Function, bell::Ring, log};
+use nova_runtime::{App, Config, ConfigError, Environment, Function, bell::Ring, log, say};
 use nova_store::{DeadBlob, Error, UserId};
 use uuid::Uuid;
 
@@ -77,14 +77,16 @@ fn main(arguments: Vec<String>, environment: Environment) -> BoxFuture<'static, 
             ["--version" | "-V", ..] => return say(concat!("sweep ", env!("CARGO_PKG_VERSION"))),
             ["--erase", user] => match UserId::try_from((*user).to_owned()) {
                 Ok(user) => Some(user),
-                Err(error) => return complain(&format!("--erase: {error}")),
+                Err(error) => return FUNCTION.complain(&format!("--erase: {error}")),
             },
-            ["--erase"] => return complain("--erase needs a user; see --help"),
-            [other, ..] => return complain(&format!("unknown argument {other:?}; see --help")),
+            ["--erase"] => return FUNCTION.complain("--erase needs a user; see --help"),
+            [other, ..] => {
+                return FUNCTION.complain(&format!("unknown argument {other:?}; see --help"));
+            }
         };
         let (app, blobs) = match set_up(&environment) {
             Ok(set_up) => set_up,
-            Err(error) => return complain(&error.to_string()),
+            Err(error) => return FUNCTION.complain(&error.to_string()),
         };
         let swept = async {
             if let Some(user) = erase {
@@ -218,18 +220,4 @@ async fn delete(app: &App, blobs: &Blobs, blob: &DeadBlob) -> Result<bool, Error
     }
     app.store().blob_deleted(blob.id).await?;
     Ok(true)
-}
-
-#[expect(clippy::print_stdout, reason = "what --help and --version are for")]
-fn say(text: &str) -> ExitCode {
-    println!("{text}");
-    ExitCode::SUCCESS
-}
-
-#[expect(clippy::print_stderr, reason = "logging may not be started")]
-fn complain(error: &str) -> ExitCode {
-    for line in error.lines() {
-        eprintln!("sweep: {line}");
-    }
-    ExitCode::from(EXIT_USAGE)
 }

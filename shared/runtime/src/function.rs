@@ -75,6 +75,18 @@ impl Function {
         self.needs_database
     }
 
+    /// Prints what is wrong with the arguments or the settings, and gives the exit code that says so too.
+    #[expect(
+        clippy::print_stderr,
+        reason = "logging is not started yet, and a person reads this"
+    )]
+    pub fn complain(&self, error: &str) -> ExitCode {
+        for line in error.lines() {
+            eprintln!("{}: {line}", self.name);
+        }
+        ExitCode::from(EXIT_USAGE)
+    }
+
     /// The routes of a service in surroundings that it shares with others; a job has none.
     ///
     /// # Errors
@@ -131,11 +143,8 @@ pub fn run(function: Function) -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            return complain(
-                &function,
-                &format!("no runtime: {error}"),
-                ExitCode::FAILURE,
-            );
+            function.complain(&format!("no runtime: {error}"));
+            return ExitCode::FAILURE;
         }
     };
     let exit = runtime.block_on(Box::pin(start(function)));
@@ -150,7 +159,7 @@ async fn start(function: Function) -> ExitCode {
     if let Kind::Job(main) = function.kind {
         return main(arguments, environment).await;
     }
-    let usage = |error: String| complain(&function, &error, ExitCode::from(EXIT_USAGE));
+    let usage = |error: String| function.complain(&error);
     let mode = match Mode::parse(arguments) {
         Ok(mode) => mode,
         Err(error) => return usage(error),
@@ -220,19 +229,9 @@ async fn listen_and_serve(app: &Arc<App>, routes: &Routes, port: u16) -> ExitCod
     ExitCode::SUCCESS
 }
 
+/// Prints what was asked for.
 #[expect(clippy::print_stdout, reason = "what --help and --version are for")]
-fn say(text: &str) -> ExitCode {
+pub fn say(text: &str) -> ExitCode {
     println!("{text}");
     ExitCode::SUCCESS
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "logging is not started yet, and a person reads this"
-)]
-fn complain(function: &Function, error: &str, exit: ExitCode) -> ExitCode {
-    for line in error.lines() {
-        eprintln!("{}: {line}", function.name);
-    }
-    exit
 }

@@ -65,7 +65,7 @@ pub use self::{
     config::{Config, ConfigError, Environment},
     dispatch::{Dispatcher, see_other},
     fetch::Fetcher,
-    function::{EXIT_USAGE, Function, JobMain, Setup, run},
+    function::{EXIT_USAGE, Function, JobMain, Setup, run, say},
     grant::{GRANT_HEADER, GrantToken},
     http_client::HttpClient,
     identity::{Identity, Scope},
