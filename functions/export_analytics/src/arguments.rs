@@ -23,8 +23,7 @@ what; 64 wrong arguments or settings, and a dataset that is not there.
 Settings (environment): BQ_DATASET_ID, USER_ID_SALT, GOOGLE_CLOUD_PROJECT or GCP_PROJECT_ID,
 DATABASE_URL or CLOUD_SQL_INSTANCE, BLOB_BUCKET; BIGQUERY_BASE_URL for a stand-in.
 
-To load a day once more, delete its file. Whoever erases a user by erase_user(user, salt) with the
-same salt leaves one pseudonym for his rows before and after.";
+To load a day once more, delete its file.";
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
