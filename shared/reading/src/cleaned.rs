@@ -97,7 +97,7 @@ pub(crate) async fn keep<L: PageList>(
     let kept = match cleaned {
         Cleaned::Left => Kept::default(),
         Cleaned::NotCleaned(why) => Kept {
-            not_cleaned: Some(why.replace('\0', "")),
+            not_cleaned: Some(why.clone()),
             ..Kept::default()
         },
         Cleaned::Clean {

@@ -215,7 +215,7 @@ pub(crate) async fn keep<L: PageList>(
                 .await?;
             json!({"outcome": "unchanged"})
         }
-        Outcome::Stale(reason) => json!({"outcome": "stale", "reason": reason.replace('\0', "")}),
+        Outcome::Stale(reason) => json!({"outcome": "stale", "reason": reason}),
         Outcome::Video => json!({"outcome": "video"}),
     })
 }
