@@ -4,17 +4,14 @@
 //! one, and BigQuery, which takes a name once, tells them what became of it. A load that failed keeps
 //! its name; the next try has the next number.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nova_blobs::Object;
 use nova_providers::{
     ProviderError,
     bigquery::{BigQuery, JobError, JobState, Load},
 };
-use ring::digest::{SHA256, digest};
+use nova_runtime::{hex, sha256};
 use time::Date;
 use tokio::time::sleep;
 
@@ -98,12 +95,8 @@ impl<'a> Loads<'a> {
         let (year, month, date) = day.to_calendar_date();
         let day = format!("{year:04}{:02}{date:02}", u8::from(month));
         let source = format!("gs://{bucket}/{}", object.name);
-        let mut name = format!("nova_usage_{day}_");
         let what = format!("{source}#{} {}", object.generation, bigquery.dataset());
-        for byte in digest(&SHA256, what.as_bytes()).as_ref().iter().take(8) {
-            // Writing to a String cannot fail.
-            write!(name, "{byte:02x}").ok();
-        }
+        let name = format!("nova_usage_{day}_{}", hex(sha256(what).iter().take(8)));
         Self {
             bigquery,
             location,

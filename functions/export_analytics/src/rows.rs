@@ -1,9 +1,7 @@
 //! A usage row as it leaves: which columns, and nobody's name.
 
-use std::fmt::Write as _;
-
 use nova_providers::bigquery::{Field, Table};
-use nova_runtime::{config::Secret, rfc3339};
+use nova_runtime::{config::Secret, hex, rfc3339};
 use nova_store::UsageRow;
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
@@ -83,12 +81,7 @@ impl Pseudonyms {
         let mut digest = Context::new(&SHA256);
         digest.update(self.0.reveal().as_bytes());
         digest.update(user.as_bytes());
-        let mut hash = String::with_capacity(64);
-        for byte in digest.finish().as_ref() {
-            // Writing to a String cannot fail.
-            write!(hash, "{byte:02x}").ok();
-        }
-        hash
+        hex(digest.finish().as_ref())
     }
 }
 

@@ -47,9 +47,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use nova_runtime::http_client::HttpClient;
 use nova_runtime::tokens::TokenSource;
-use nova_runtime::{App, ConfigError};
+use nova_runtime::{App, ConfigError, hex, sha256};
 use nova_store::{Purpose, Store, UserId};
-use ring::digest::{SHA256, digest};
 use url::Url;
 use uuid::Uuid;
 
@@ -197,14 +196,6 @@ impl Blobs {
 /// The hash keeps people's ids out of bucket listings and access logs, and spreads the load over the bucket's
 /// key range. 128 bits of it: two users must not share a folder, and one folder is what erasing a user lists.
 pub fn object_name(user: &UserId, id: Uuid) -> String {
-    use std::fmt::Write as _;
-    let hash = digest(&SHA256, user.as_str().as_bytes());
-    let mut name = String::from("v1/");
-    for byte in hash.as_ref().iter().take(16) {
-        // Writing to a String cannot fail.
-        write!(name, "{byte:02x}").ok();
-    }
-    // Nor this.
-    write!(name, "/{id}").ok();
-    name
+    let hash = hex(sha256(user.as_str()).iter().take(16));
+    format!("v1/{hash}/{id}")
 }

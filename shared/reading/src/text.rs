@@ -1,7 +1,7 @@
 //! Text as rows and files can hold it.
 
 use bytes::Bytes;
-use nova_runtime::sha256;
+use nova_runtime::{hex, sha256};
 use time::{Date, macros::format_description};
 
 /// Titles and the like are cut here.
@@ -27,10 +27,7 @@ pub(crate) fn without_nul(piece: Bytes) -> Bytes {
 
 /// A text's SHA-256 as a word that a row can hold.
 pub(crate) fn fingerprint(text: &str) -> String {
-    let bytes = sha256(text).into_iter();
-    bytes.fold(String::from("sha256:"), |all, byte| {
-        all + &format!("{byte:02x}")
-    })
+    format!("sha256:{}", hex(&sha256(text)))
 }
 
 /// One line of reasonable length.

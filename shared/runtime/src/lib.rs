@@ -73,7 +73,7 @@ pub use self::{
     problem::{Problem, bytes_in_words},
     routes::{Access, Route, Routes, matches},
     session::Session,
-    sha256::sha256,
+    sha256::{hex, sha256},
     tool::{NoArguments, Tool, ToolCall, rfc3339},
     trace::RequestContext,
 };

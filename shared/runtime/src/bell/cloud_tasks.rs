@@ -3,7 +3,7 @@
 //! The REST method is `projects.locations.queues.tasks.create`. A task has a name, so that a ring
 //! that was made twice is one task; Google asks for names that do not begin alike, hence the hash.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     config::TasksConfig,
+    hex,
     http_client::{HttpClient, HttpError, Limits},
     sha256,
     tokens::{TokenError, TokenSource},
@@ -161,10 +162,6 @@ impl Bell {
 }
 
 fn name(ring: &Ring<'_>) -> String {
-    let mut name = String::from("job-");
-    for byte in sha256(ring.job.as_bytes()).iter().take(4) {
-        // Writing to a String cannot fail.
-        write!(name, "{byte:02x}").ok();
-    }
-    name + &format!("-{}-{}", ring.job, ring.nth)
+    let hash = hex(sha256(ring.job.as_bytes()).iter().take(4));
+    format!("job-{hash}-{}-{}", ring.job, ring.nth)
 }
