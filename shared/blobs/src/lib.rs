@@ -199,3 +199,20 @@ pub fn object_name(user: &UserId, id: Uuid) -> String {
     let hash = hex(sha256(user.as_str()).iter().take(16));
     format!("v1/{hash}/{id}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_user_lie_together_under_no_name() {
+        let alice: UserId = "alice".parse().unwrap();
+        // The beginning of `printf alice | sha256sum`.
+        let folder = "v1/2bd806c97f0e00af1a1fc3328fa763a9/";
+        let name = object_name(&alice, Uuid::nil());
+        assert_eq!(
+            name,
+            format!("{folder}00000000-0000-0000-0000-000000000000")
+        );
+    }
+}
