@@ -7,14 +7,13 @@ use nova_research::{
     coverage::{Covered, Library},
     guideline::Guideline,
     outline::Outline,
-    prompt::{Material, fenced, tokens},
+    prompt::{GUIDELINE_TOKENS, Material, fenced, tokens},
     questions::{MAX_QUESTION_CHARS, MAX_REASON_CHARS, Question},
 };
 use serde::Deserialize;
 
-/// What is read, in tokens: the guideline, how its sections are covered, what is stored, and the latest
-/// questions of before. With the instructions it is less than 60,000, whatever an article has.
-const GUIDELINE_TOKENS: usize = 12_000;
+/// What is read beside the guideline, in tokens: how its sections are covered, what is stored, and the
+/// latest questions of before. With the instructions it is less than 60,000, whatever an article has.
 const COVERAGE_TOKENS: usize = 3_000;
 const LIBRARY_TOKENS: usize = 38_000;
 const ASKED_TOKENS: usize = 5_000;

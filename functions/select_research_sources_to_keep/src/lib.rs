@@ -17,7 +17,8 @@ use nova_providers::llm::{self, Advice, Llm, Prompt};
 use nova_research::{
     guideline::{Guideline, MAX_GUIDELINE_BYTES},
     outline::Outline,
-    ranking::{Candidate, Choice, choose, shown},
+    prompt::GUIDELINE_TOKENS,
+    ranking::{Candidate, Choice, SOURCES_TOKENS, choose, shown},
 };
 use nova_runtime::{
     App, ConfigError, Function, Problem, Routes,
@@ -41,9 +42,6 @@ pub const FUNCTION: Function = Function::service(
     set_up,
 )
 .with_database();
-
-/// What a model reads of the sources, in tokens.
-const SOURCES_TOKENS: usize = 45_000;
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = SelectToKeep {
@@ -210,7 +208,7 @@ impl Thoughts {
         };
         let asked = shown.iter().map(|(number, _)| *number).collect();
         let prompt = (!shown.is_empty())
-            .then(|| prompt::prompt(outline.brief(guideline, prompt::GUIDELINE_TOKENS), shown));
+            .then(|| prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown));
         Self {
             candidates,
             ranked,

@@ -20,8 +20,9 @@ use nova_research::{
     guideline::{Guideline, MAX_GUIDELINE_BYTES},
     identity::identity,
     outline::Outline,
+    prompt::GUIDELINE_TOKENS,
     questions::sentence,
-    ranking::{Candidate, Choice, choose, most_diverse, shown},
+    ranking::{Candidate, Choice, SOURCES_TOKENS, choose, most_diverse, shown},
     url::{Kind, Reach, SourceUrl},
 };
 use nova_runtime::{
@@ -46,9 +47,6 @@ pub const FUNCTION: Function = Function::service(
 
 const USUAL: i64 = 5;
 const MOST: i64 = 50;
-
-/// What a model reads of the sources, in tokens.
-const SOURCES_TOKENS: usize = 45_000;
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = SelectToScrape {
@@ -207,13 +205,8 @@ impl Thoughts {
         };
         let asked = shown.iter().map(|(number, _)| *number).collect();
         let ask = ask.filter(|_| !shown.is_empty());
-        let prompt = ask.map(|most| {
-            prompt::prompt(
-                outline.brief(guideline, prompt::GUIDELINE_TOKENS),
-                shown,
-                most,
-            )
-        });
+        let prompt =
+            ask.map(|most| prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown, most));
         Self {
             kept: kept(sources).count(),
             candidates,

@@ -1,11 +1,9 @@
 //! What a language model is asked.
 
 use nova_providers::llm::{Prompt, Shape, Step};
-use nova_research::prompt::{Material, fenced};
+use nova_research::prompt::{GUIDELINE_TOKENS, Material, fenced};
 use serde::Deserialize;
 
-/// What is read of the guideline, in tokens.
-pub(crate) const GUIDELINE_TOKENS: usize = 12_000;
 /// A reason of twenty words and a number, as JSON.
 const TOKENS_OF_A_SOURCE: usize = 80;
 const MAX_REASON_CHARS: usize = 300;

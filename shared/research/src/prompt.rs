@@ -24,6 +24,9 @@ use std::collections::BTreeSet;
 pub use crate::text::tokens;
 use crate::text::within;
 
+/// What a model reads of a guideline, in tokens.
+pub const GUIDELINE_TOKENS: usize = 12_000;
+
 /// What the tags of every fence begin with.
 const NAME: &str = "material-";
 

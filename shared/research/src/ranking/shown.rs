@@ -9,6 +9,9 @@ use crate::{
     text::{tokens, within},
 };
 
+/// What a model reads of the candidates, in tokens: with a guideline and the instructions it is less than
+/// 60,000.
+pub const SOURCES_TOKENS: usize = 45_000;
 /// What stands above the answers, at most: of a candidate that says a lot about itself, its beginning.
 const HEAD_TOKENS: usize = 160;
 /// A source is judged by so much at least.
