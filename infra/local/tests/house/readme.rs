@@ -27,6 +27,25 @@ fn the_readme_names_only_targets_of_the_makefile() {
     assert_none(&findings);
 }
 
+/// The walk is made in the clone, and nothing of it is a change to the project.
+#[test]
+fn git_ignores_what_the_walk_of_the_readme_writes() {
+    let readme = read("README.md");
+    let commands = readme.lines().filter(|line| line.starts_with("$ "));
+    let written: Vec<&str> = commands
+        .filter_map(|line| line.split_once(" > ")?.1.split_whitespace().next())
+        .chain(["research.md"])
+        .collect();
+    assert_eq!(written, ["guideline.md", "memory.py", "research.md"]);
+    let ignored = read(".gitignore");
+    let findings: Vec<String> = written
+        .iter()
+        .filter(|name| !ignored.lines().any(|line| line == format!("/{name}")))
+        .map(|name| format!("{name} is not in .gitignore"))
+        .collect();
+    assert_none(&findings);
+}
+
 #[test]
 fn the_links_of_the_readme_lead_somewhere() {
     let readme = read("README.md");
