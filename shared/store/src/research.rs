@@ -158,7 +158,7 @@ impl Tenant {
                                SELECT f.query_id, f.answer FROM research_answers f
                                 WHERE f.article_id = $1 AND f.user_id = $2 AND f.source_no = m.source_no) AS said
                          JOIN research_queries q ON q.user_id = $2 AND q.article_id = $1 AND q.id = said.query_id
-                        WHERE said.answer = m.answer AND lower(q.query) = lower($6))
+                        WHERE said.answer = m.answer AND lower(q.query COLLATE "und-x-icu") = lower($6 COLLATE "und-x-icu"))
                   RETURNING 1),
                 counted AS (SELECT (SELECT count(*) FROM found) AS sources, (SELECT count(*) FROM further) AS answers),
                 numbered AS (
@@ -203,7 +203,7 @@ impl Tenant {
                        (SELECT count(*) FROM research_sources s WHERE s.user_id = $2 AND s.article_id = $1 AND s.query_id = q.id)
                      + (SELECT count(*) FROM research_answers f WHERE f.user_id = $2 AND f.article_id = $1 AND f.query_id = q.id) AS "sources!"
                   FROM research_queries q
-                 WHERE q.article_id = $1 AND q.user_id = $2 AND q.provider IS NOT NULL AND lower(q.query) = lower($3)
+                 WHERE q.article_id = $1 AND q.user_id = $2 AND q.provider IS NOT NULL AND lower(q.query COLLATE "und-x-icu") = lower($3 COLLATE "und-x-icu")
                    AND q.created_at > now() - make_interval(secs => $4)
                  ORDER BY q.created_at DESC LIMIT 1"#,
                 article,

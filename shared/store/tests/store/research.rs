@@ -131,6 +131,11 @@ async fn the_same_answer_to_the_same_question_is_kept_once() {
         research.add("WHY?", &[("a", "Because.")]).await;
     }
     assert_eq!(research.results().await, rows(&[("Why?", 1, "Because.")]));
+    // Whatever the letters are, and whatever the collation of the database: Σ is ς at the end of a word.
+    for query in ["Übung macht ΟΔΟΣ?", "übung MACHT οδος?"] {
+        research.add(query, &[("a", "Because.")]).await;
+    }
+    assert_eq!(research.results().await.len(), 2);
     let other = [
         research.add("Why?", &[("a", "Otherwise.")]).await,
         research.add("Why?", &[("a", "Otherwise.")]).await,
@@ -142,6 +147,7 @@ async fn the_same_answer_to_the_same_question_is_kept_once() {
         rows(&[
             ("Why?", 1, "Because."),
             ("Why?", 1, "Otherwise."),
+            ("Übung macht ΟΔΟΣ?", 1, "Because."),
             ("How?", 1, "Because."),
         ])
     );
@@ -232,6 +238,8 @@ async fn a_question_was_asked_before_only_of_a_provider_of_this_article_and_not_
     let found = before("Q", research.article).await.unwrap();
     assert_eq!((&*found.provider, found.sources), ("Example", 1));
     assert_eq!(before("p", research.article).await, None);
+    research.add("Über ΟΔΟΣ", &[("a", "A")]).await;
+    assert!(before("über οδος", research.article).await.is_some());
     let other = article(&store(&research.database, "upload"), &research.alice).await;
     assert_eq!(before("q", other).await, None);
     run(
