@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
-use http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, Method, Uri, header, request::Parts};
 use nova_store::{Store, Tenant, UploadGrant, UserId};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
@@ -15,6 +15,7 @@ use crate::{
     body::{Body, BodyError, Guarded, empty},
     dispatch,
     identity::{Identity, Scope},
+    json,
     multipart::Multipart,
     problem::Problem,
     session::Session,
@@ -246,7 +247,7 @@ impl Call {
     /// # Errors
     ///
     /// 415 when it is declared as something else, 400 with the place where it does not fit, and
-    /// as for [`Call::bytes`] and [`check_json`].
+    /// as for [`Call::bytes`] and [`json::check_json`].
     pub async fn json<T: DeserializeOwned>(&mut self, limit: u64) -> Result<T, Problem> {
         let kind = self.content_type();
         // curl's -d says this of everything; a document that parses as JSON is meant as JSON.
@@ -256,9 +257,7 @@ impl Call {
                 "Send JSON with `Content-Type: application/json`, not {kind}."
             )));
         }
-        let bytes = self.bytes(limit).await?;
-        check_json(&bytes)?;
-        serde_json::from_slice(&bytes).map_err(|error| json_problem(&error))
+        json::read(&self.bytes(limit).await?)
     }
 
     /// Reads a body of form fields (`application/x-www-form-urlencoded`), CSRF token checked.
@@ -319,27 +318,6 @@ impl Call {
     }
 }
 
-/// As much memory as the values of a body may take, beside the letters of its strings: some thousand
-/// numbers, or a thousand small objects.
-const JSON_MEMORY_BYTES: usize = 1 << 20;
-
-/// Refuses JSON that is small as a text and large in memory.
-///
-/// # Errors
-///
-/// 413.
-pub fn check_json(body: &[u8]) -> Result<(), Problem> {
-    if nova_web::json::memory_of(body) <= JSON_MEMORY_BYTES {
-        return Ok(());
-    }
-    Err(Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "too-large",
-        "Too large",
-        "The JSON has too many values: names and short lists are expected here.",
-    ))
-}
-
 /// An argument that must be a UUID.
 ///
 /// # Errors
@@ -361,10 +339,6 @@ pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
         (Some(html), Some(json)) => html < json,
         (html, _) => html.is_some(),
     }
-}
-
-fn json_problem(error: &serde_json::Error) -> Problem {
-    Problem::bad_request(format!("The body is not the JSON expected here: {error}"))
 }
 
 impl From<BodyError> for Problem {

@@ -48,6 +48,7 @@ mod function;
 mod grant;
 mod in_process;
 pub mod jobs;
+mod json;
 mod multipart;
 mod probes;
 mod problem;
@@ -60,7 +61,7 @@ mod trace;
 pub use self::{
     app::App,
     body::{Body, Request, Response, json},
-    call::{Call, check_json, parse_id},
+    call::{Call, parse_id},
     clock::{Clock, SystemClock},
     config::{Config, ConfigError, Environment},
     dispatch::{Dispatcher, see_other},
@@ -69,6 +70,7 @@ pub use self::{
     grant::{GRANT_HEADER, GrantToken},
     http_client::HttpClient,
     identity::{Identity, Scope},
+    json::{check_json, whole_numbers},
     multipart::{Field, Multipart},
     problem::{Problem, bytes_in_words},
     routes::{Access, Route, Routes, matches},

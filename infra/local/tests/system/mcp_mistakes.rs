@@ -305,6 +305,28 @@ async fn odd_arguments_are_the_callers_mistake_and_never_ours() {
     }
 }
 
+/// A whole number with a point is an integer to JSON Schema, and what some clients send.
+#[tokio::test]
+async fn a_whole_number_may_be_written_with_a_point() {
+    let system = System::start().await;
+    let article = system.upload("alice", "# One\n\nVector stores.").await;
+    let alice = Agent::new(&system, "alice", MODERN);
+    for (tool, arguments, is_refused) in [
+        ("list_articles", json!({"limit": 5.0}), false),
+        ("list_articles", json!({"limit": 5.5}), true),
+        ("request_upload", json!({"size_bytes": 5.0}), false),
+        ("request_upload", json!({"size_bytes": 5.5}), true),
+        (
+            "generate_next_queries",
+            json!({"article_guideline_id": article, "n_queries": 5.0}),
+            false,
+        ),
+    ] {
+        let told = alice.call(tool, arguments.clone()).await;
+        assert_eq!(told["isError"], is_refused, "{tool} {arguments}: {told}");
+    }
+}
+
 #[tokio::test]
 async fn a_patience_that_is_no_number_is_told() {
     let system = System::start().await;

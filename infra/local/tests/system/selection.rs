@@ -66,7 +66,11 @@ async fn questions_come_from_the_guideline_and_none_that_was_asked_comes_again()
     let second = ask(&system, "generate_next_queries", arguments).await;
     let questions = second["queries"].as_array().unwrap();
     assert!(questions.iter().all(|it| it[0] != asked), "{second}");
-    for n in [0, 21, -1] {
+    // As programs write it whose numbers are all of one kind.
+    let arguments = json!({"article_guideline_id": article, "n_queries": 1.0});
+    let one = ask(&system, "generate_next_queries", arguments).await;
+    assert_eq!(one["queries_count"], 1, "{one}");
+    for n in [json!(0), json!(21), json!(-1), json!(2.5), json!("3")] {
         let arguments = json!({"article_guideline_id": article, "n_queries": n});
         let answer = system
             .tool_with("alice", "generate_next_queries", arguments, &[])
