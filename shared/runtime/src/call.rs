@@ -22,6 +22,8 @@ use crate::{
     trace::RequestContext,
 };
 
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// One request on its way through a handler.
 pub struct Call {
     pub(crate) app: Arc<App>,
@@ -156,15 +158,21 @@ impl Call {
             .map_err(|_not_an_id| Problem::not_found(format!("There is no {what} with this id.")))
     }
 
+    /// Whether the client gave the call a key, to know it again when it has to ask twice.
+    pub(crate) fn has_key(&self) -> bool {
+        self.parts.headers.contains_key(IDEMPOTENCY_KEY)
+    }
+
     /// The id under which this call is charged and its writes are made once. With the header
     /// `Idempotency-Key` it is the same whenever the same is asked under the same key: `what` says
-    /// what is asked, whole. The same key with anything else is another call.
+    /// what is asked, whole. The same key with anything else is another call. How long a key stands
+    /// is for the caller to say: for tools a day, for an upload as long as its article is there.
     ///
     /// # Errors
     ///
     /// 400 when the header is empty or longer than 255 characters.
     pub fn call_id(&self, what: &str) -> Result<Uuid, Problem> {
-        match self.header("idempotency-key") {
+        match self.header(IDEMPOTENCY_KEY) {
             None => Ok(Uuid::now_v7()),
             Some(key) if key.is_empty() || key.len() > 255 => {
                 Err(Problem::bad_field("Idempotency-Key", "1 to 255 characters"))

@@ -33,6 +33,10 @@ const ARTICLE: &str = "article_guideline_id";
 /// Arguments are names and short lists; content is uploaded, not passed.
 const ARGUMENTS_LIMIT_BYTES: u64 = 256 * 1024;
 
+/// How long an `Idempotency-Key` stands for the call that it came with. A client tries again within
+/// minutes; one that sends the same key with each call of a month still pays for each day of it.
+const KEY_STAYS: Duration = Duration::from_hours(24);
+
 /// One step of the workflow.
 pub trait Tool: Send + Sync + 'static {
     /// The name that agents know.
@@ -184,6 +188,16 @@ impl Registered {
         Ok((found, admission))
     }
 
+    /// The call for which a key stands now: the one that it was made for, or, when that is long past,
+    /// the next. All deliveries of that one find the same id.
+    async fn in_force(&self, user: &UserId, mut call_id: Uuid) -> Result<Uuid, Problem> {
+        let mut tenant = self.app.tenant(user).await?;
+        while tenant.was_charged_before(call_id, KEY_STAYS).await? {
+            call_id = Uuid::new_v5(&call_id, b"again");
+        }
+        Ok(call_id)
+    }
+
     async fn refund(&self, user: &UserId, call_id: Uuid) {
         let refund = async {
             let mut tenant = self.app.tenant(user).await?;
@@ -206,7 +220,10 @@ impl Registered {
     async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
         let user = call.user()?.clone();
         let arguments: Value = call.json(ARGUMENTS_LIMIT_BYTES).await?;
-        let call_id = call.call_id(&format!("{} {arguments}", self.name))?;
+        let mut call_id = call.call_id(&format!("{} {arguments}", self.name))?;
+        if call.has_key() {
+            call_id = self.in_force(&user, call_id).await?;
+        }
         let tool = self.clone();
         let work = async move { tool.call(user, call_id, arguments).await };
         let (answer, usage) = self.app.finish(work).await?;

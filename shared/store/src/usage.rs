@@ -119,6 +119,22 @@ impl Tenant {
         })
     }
 
+    /// Whether a call was charged longer than `age` ago, by the database's clock.
+    pub fn was_charged_before(&mut self, call_id: Uuid, age: Duration) -> Answer<'_, bool> {
+        watch(self.broken(), async move {
+            let (_, connection) = self.parts();
+            let before = sqlx::query_scalar!(
+                r#"-- usage: charged before
+                SELECT coalesce(call_charged_at($1) < now() - make_interval(secs => $2), false) AS "before!""#,
+                call_id,
+                age.as_secs_f64(),
+            )
+            .fetch_one(connection)
+            .await?;
+            Ok(before)
+        })
+    }
+
     /// Gives a call back that failed by our fault. Answers whether there was anything to give
     /// back: a call is given back once.
     pub fn refund<'a>(&'a mut self, call_id: Uuid, reason: &'a str) -> Answer<'a, bool> {

@@ -116,6 +116,34 @@ async fn a_call_repeated_with_its_key_is_charged_once() {
 }
 
 #[tokio::test]
+async fn a_key_stands_for_its_call_for_a_day_and_then_for_the_next_one() {
+    let system = System::start().await;
+    let article = system.upload("alice", "# One").await;
+    let pool = system.database.pool();
+    let call = async || {
+        let headers = [("idempotency-key", "always the same")];
+        let arguments = json!({ "article_guideline_id": article });
+        let answer = system
+            .tool_with("alice", "extract_guidelines_urls", arguments, &headers)
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    };
+    for (hours_later, charged) in [(0, 1), (23, 1), (2, 2), (23, 2), (2, 3)] {
+        let pass =
+            "UPDATE tool_call_usage SET created_at = created_at - make_interval(hours => $1)";
+        let pass = sqlx::query(pass).bind(hours_later);
+        pass.execute(&pool).await.unwrap();
+        for _delivered_twice in 0..2 {
+            call().await;
+        }
+        let calls = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM tool_call_usage");
+        assert_eq!(calls.fetch_one(&pool).await.unwrap(), charged);
+    }
+    let drift = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM usage_drift");
+    assert_eq!(drift.fetch_one(&pool).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_key_stands_for_one_call_and_not_for_all_of_them() {
     let system = System::start().await;
     let (one, two) = (

@@ -44,6 +44,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0016_upload_grants"),
     migration!("0017_progress"),
     migration!("0018_claims_in_vain"),
+    migration!("0019_age_of_a_call"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.

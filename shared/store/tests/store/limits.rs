@@ -125,6 +125,26 @@ async fn a_call_delivered_often_is_charged_once_even_when_it_takes_the_last_unit
     );
 }
 
+#[tokio::test]
+async fn how_long_ago_a_call_was_charged_is_for_its_user_alone() {
+    let database = database().await;
+    let (store, alice, id) = (many(&database), user("alice"), Uuid::now_v7());
+    let before = async |whose: &str| {
+        let day = Duration::from_hours(24);
+        let asks = user(whose);
+        let answer = within(&store, &asks, async |t| t.was_charged_before(id, day).await);
+        answer.await.unwrap()
+    };
+    assert!(!before("alice").await, "it never was");
+    call(&store, &alice, id, 0).await;
+    assert!(!before("alice").await);
+    let aged = "UPDATE tool_call_usage SET created_at = created_at - interval '25 hours'";
+    run(&database.pool(), aged).await;
+    assert_eq!((before("alice").await, before("bob").await), (true, false));
+    refund(&store, &alice, id).await;
+    assert!(!before("alice").await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_call_is_given_back_once_and_its_unit_can_be_used_again() {
     let database = database().await;
