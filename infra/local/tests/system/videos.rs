@@ -332,6 +332,65 @@ async fn a_provider_that_is_not_well_costs_one_video_and_of_it_what_is_left() {
     assert_eq!(once, [one, two, three, "bbbbbbbbbbb 0s-1800s"]);
 }
 
+/// Both hang for as long as a call may take, which this test does not wait for.
+#[tokio::test]
+async fn a_video_of_which_nothing_is_heard_is_asked_for_once_more_and_costs_no_other() {
+    const SILENT: &str = "ddddddddddd";
+    let google = google().await;
+    google.put_video(SILENT, 90);
+    google.inject(Fault::new(Effect::Hang).on(SHORT));
+    google.inject(Fault::new(Effect::Hang).on(SILENT).times(1000));
+    let system = system(&google, false).await;
+    let lines = [LONG, SHORT, SILENT].map(url).join("\n");
+    let article = article(&system, &lines).await;
+    let arguments = json!({"article_guideline_id": article});
+    let begun = system.tool_with("alice", TOOL, arguments, &[("x-nova-max-wait", "0")]);
+    assert_eq!(begun.await.status, StatusCode::ACCEPTED);
+    for (short, silent) in [(1, 1), (2, 2)] {
+        are_asked_for(&google, [(SHORT, short), (SILENT, silent)]).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(241)).await;
+        tokio::time::resume();
+    }
+    let answer = transcribe(&system, article).await;
+    assert_eq!(
+        (&answer["status"], &answer["videos_processed"]),
+        (&json!("partial"), &json!(2)),
+        "{answer}"
+    );
+    assert_eq!(answer["failures"].as_array().unwrap().len(), 1, "{answer}");
+    let failure = &answer["failures"][0];
+    assert_eq!(
+        (&failure["url"], &failure["reason"]),
+        (&json!(url(SILENT)), &json!("provider"))
+    );
+    let detail = failure["detail"].as_str().unwrap();
+    for words in ["Gemini", "within 240s", "tried 2 times"] {
+        assert!(detail.contains(words), "{words}: {detail}");
+    }
+    are_asked_for(&google, [(SHORT, 2), (SILENT, 2)]).await;
+    let mut once = paid(&google);
+    once.sort();
+    let [one, two, three] = PARTS;
+    assert_eq!(once, [one, two, three, "bbbbbbbbbbb 0s-1800s"]);
+}
+
+async fn are_asked_for<const N: usize>(google: &Google, wanted: [(&str, usize); N]) {
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
+    loop {
+        let received = google.received();
+        let seen = wanted.map(|(video, _)| {
+            let asked = received.iter().filter(|it| it.mentions(video));
+            (video, asked.count())
+        });
+        if seen == wanted {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{seen:?}, {wanted:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_to_machines_in_a_video_is_written_down_and_not_obeyed() {
     let google = google().await;

@@ -6,14 +6,15 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// Tries of a piece within one claim.
 const TRIES: u32 = 4;
-/// None is begun later than this: a provider that lets everybody wait is not waited for four times.
+/// The third is begun no later than this: a provider that lets everybody wait is not waited for four
+/// times. The second always is, however long the first was silent: one that hung may have been alone.
 const TRYING: Duration = Duration::from_mins(2);
 /// The longest that a provider may ask to be left alone before the piece is given up.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// Whether a piece is tried once more after so many tries, which took so long, and this pause.
 pub(super) fn is_tried_again(tries: u32, took: Duration, wait: Duration) -> bool {
-    tries < TRIES && took < TRYING && wait <= LONGEST_WAIT
+    tries < TRIES && (tries == 1 || took < TRYING) && wait <= LONGEST_WAIT
 }
 
 /// The pause before the next try, `tries` having failed: doubled each time up to `longest`, of
@@ -41,8 +42,9 @@ mod tests {
             (4, 10, 1, false),
             (1, 0, 120, true),
             (1, 0, 121, false),
-            // It was silent until the call's own deadline.
-            (1, 240, 1, false),
+            // It was silent until the call's own deadline, once and twice.
+            (1, 240, 1, true),
+            (2, 480, 1, false),
         ] {
             let is_tried = is_tried_again(tries, seconds(took), seconds(wait));
             assert_eq!(is_tried, again, "{tries} tries in {took} s, {wait} s");

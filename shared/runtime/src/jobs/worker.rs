@@ -348,6 +348,10 @@ impl<T: LongTool> Worker<'_, T> {
                     if cancelled || !is_tried_again(tries, begun.elapsed(), wait) {
                         return Ok(Err(format!("{reason} (tried {tries} times)")));
                     }
+                    // What is begun now may be cut off when it is paid for; another begins it anew.
+                    if self.resting.load(Ordering::Relaxed) {
+                        return Err(Stop::Rest);
+                    }
                     sleep(wait).await;
                 }
             }
