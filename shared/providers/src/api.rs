@@ -308,9 +308,15 @@ fn key_is_invalid(body: &[u8]) -> bool {
 pub(crate) fn said(body: &[u8]) -> String {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let said = json.as_ref().and_then(|json| {
-        ["/error/message", "/error", "/message", "/detail"]
-            .iter()
-            .find_map(|place| json.pointer(place)?.as_str())
+        [
+            "/error/message",
+            "/error",
+            "/message",
+            "/detail",
+            "/errors/0/message",
+        ]
+        .iter()
+        .find_map(|place| json.pointer(place)?.as_str())
     });
     // A page of HTML says nothing to anybody, and what no text has would be kept nowhere.
     let text = said.map(sentence).unwrap_or_default();

@@ -11,6 +11,7 @@ use nova_runtime::{
 use nova_testkit::providers::{
     Answer, Effect, Fault, StandIn,
     bitbucket::{self, Bitbucket},
+    bitbucket_data_center::{self, BitbucketDataCenter},
     github::{self, Github},
     gitlab::{self, Gitlab, Repository},
 };
@@ -183,6 +184,89 @@ async fn a_repository_of_bitbucket_is_read_by_every_url_that_names_code() {
 }
 
 #[tokio::test]
+async fn a_repository_of_bitbucket_data_center_is_read_by_every_url_that_names_code() {
+    let at = BitbucketDataCenter::start().await.unwrap();
+    let repository = widgets().described("All of them", "MIT").private();
+    at.put("ACME/widgets", repository.clone());
+    at.put("~who/widgets", repository);
+    let site = CodeSite::BitbucketDataCenter;
+    let host = client(site, &at, Some(bitbucket_data_center::TOKEN));
+    let at_host = "https://code.acme.example/projects/ACME/repos/widgets";
+    let commit = widgets().commit();
+    for (url, has, has_not) in [
+        ("", "- Description: All of them\n", "nothing of the kind"),
+        (
+            "/browse/src?at=refs%2Fheads%2Ffeature%2Fx",
+            "(feature/x)",
+            "Spaces.",
+        ),
+        ("/browse?at=v1.0", "(v1.0)", "nothing of the kind"),
+        (
+            &format!("/browse/src/lib.rs?at={commit}"),
+            "- Path: src/lib.rs",
+            "Spaces.",
+        ),
+        (
+            "/browse/src/lib.rs#2-3",
+            "(lines 2–3 of 3)\n\n```rust\npub fn one",
+            "# Widgets",
+        ),
+        (
+            "/raw/a%20folder/notes.txt?at=refs%2Fheads%2Ffeature%2Fx",
+            "Spaces.",
+            "# Widgets",
+        ),
+    ] {
+        assert_read(&host, &format!("{at_host}{url}"), has, has_not).await;
+    }
+    let of_a_person = "https://code.acme.example/bitbucket/projects/~who/repos/widgets";
+    assert_read(&host, of_a_person, "# Widgets", "nothing of the kind").await;
+    let bearers = at.received();
+    assert!(
+        bearers
+            .iter()
+            .all(|it| it.bearer() == Some(bitbucket_data_center::TOKEN))
+    );
+
+    let error = failure(&host, &format!("{at_host}/browse?at=nobranch")).await;
+    assert_eq!(
+        error.to_string(),
+        "Bitbucket has no ACME/widgets at nobranch, or the token of this deployment may not read it"
+    );
+    let error = failure(&host, &format!("{at_host}/raw/nowhere.rs")).await;
+    assert_eq!(
+        error.to_string(),
+        "there is no file nowhere.rs in the repository"
+    );
+    let error = failure(&client(site, &at, None), at_host).await;
+    assert_eq!(
+        error.to_string(),
+        "Bitbucket has no ACME/widgets, or it is private: CODE_HOST_TOKENS has no token for \
+         code.acme.example"
+    );
+    let stranger = client(site, &at, Some(bitbucket_data_center::STRANGER));
+    let error = failure(&stranger, at_host).await;
+    assert_eq!(
+        error.to_string(),
+        "Bitbucket has no ACME/widgets, or the token of this deployment may not read it"
+    );
+    let error = failure(&client(site, &at, Some("old")), at_host).await;
+    let Failure::Never(reason) = error.into() else {
+        panic!("other hosts have other tokens")
+    };
+    for words in [
+        "401 Unauthorized",
+        "Authentication failed",
+        "CODE_HOST_TOKENS",
+    ] {
+        assert!(reason.contains(words), "{words}: {reason}");
+    }
+    at.put("ACME/empty", Repository::default());
+    let error = failure(&host, "https://code.acme.example/projects/ACME/repos/empty").await;
+    assert!(matches!(error, CodeError::EmptyRepository), "{error}");
+}
+
+#[tokio::test]
 async fn github_enterprise_is_a_github_at_another_address() {
     let at = Github::start().await.unwrap();
     at.put("acme/widgets", widgets().private());
@@ -298,7 +382,10 @@ async fn what_is_no_commit_is_believed_of_no_host() {
     github.put("acme/widgets", widgets());
     gitlab.put("acme/widgets", widgets());
     bitbucket.put("acme/widgets", widgets());
+    let data_center = BitbucketDataCenter::start().await.unwrap();
+    data_center.put("acme/widgets", widgets());
     let found = json!({"values": [{"name": "main", "target": {"hash": NONE}}]});
+    let commits = json!({"values": [{"id": NONE}]});
     for (site, at, asked, answer) in [
         (
             CodeSite::Github,
@@ -318,10 +405,22 @@ async fn what_is_no_commit_is_believed_of_no_host() {
             "/refs",
             Answer::json(200, &found),
         ),
+        (
+            CodeSite::BitbucketDataCenter,
+            &*data_center,
+            "/commits",
+            Answer::json(200, &commits),
+        ),
     ] {
         let host = client(site, at, None);
         at.inject(Fault::new(Effect::Answer(answer)).on(asked));
-        let error = failure(&host, "https://code.acme.example/acme/widgets").await;
+        let url = match site {
+            CodeSite::BitbucketDataCenter => {
+                "https://code.acme.example/projects/acme/repos/widgets"
+            }
+            _ => "https://code.acme.example/acme/widgets",
+        };
+        let error = failure(&host, url).await;
         let error = error.to_string();
         assert!(error.contains("no hash of a commit"), "{site:?}: {error}");
         let received = at.received();
@@ -334,10 +433,11 @@ async fn what_is_no_commit_is_believed_of_no_host() {
 
 #[tokio::test]
 async fn what_the_operators_token_alone_shows_is_to_users_as_if_it_were_not_there() {
-    let (github, gitlab, bitbucket) = (
+    let (github, gitlab, bitbucket, data_center) = (
         Github::start().await.unwrap(),
         Gitlab::start().await.unwrap(),
         Bitbucket::start().await.unwrap(),
+        BitbucketDataCenter::start().await.unwrap(),
     );
     for (name, repository) in [
         ("acme/open", widgets()),
@@ -345,7 +445,8 @@ async fn what_the_operators_token_alone_shows_is_to_users_as_if_it_were_not_ther
     ] {
         github.put(name, repository.clone());
         gitlab.put(name, repository.clone());
-        bitbucket.put(name, repository);
+        bitbucket.put(name, repository.clone());
+        data_center.put(name, repository);
     }
     let hosts = [
         (
@@ -366,10 +467,19 @@ async fn what_the_operators_token_alone_shows_is_to_users_as_if_it_were_not_ther
             bitbucket::TOKEN,
             "/src/main/README.md",
         ),
+        (
+            CodeSite::BitbucketDataCenter,
+            &*data_center,
+            bitbucket_data_center::TOKEN,
+            "/raw/README.md",
+        ),
     ];
     for (site, at, token, file) in hosts {
         let host = careful(site, at, Some(token));
-        let at_host = "https://code.acme.example/acme";
+        let at_host = match site {
+            CodeSite::BitbucketDataCenter => "https://code.acme.example/projects/acme/repos",
+            _ => "https://code.acme.example/acme",
+        };
         for below in ["", file] {
             let (markdown, _) = read(&host, &format!("{at_host}/open{below}")).await;
             assert!(markdown.contains("# Widgets"), "{site:?}: {markdown}");

@@ -477,6 +477,12 @@ fn urls_say_what_they_name() {
         is_file,
         lines,
     };
+    let at = |reference: &str, path: &str, is_file, lines| Place::At {
+        reference: reference.to_owned(),
+        path: path.to_owned(),
+        is_file,
+        lines,
+    };
     let lines = |first, last| Some(Lines { first, last });
     for (url, site, project, place) in [
         (
@@ -534,6 +540,30 @@ fn urls_say_what_they_name() {
             below(&["main", "a.py"], true, lines(3, 5)),
         ),
         (
+            "https://bitbucket.corp/projects/K/repos/r",
+            CodeSite::BitbucketDataCenter,
+            "K/r",
+            Place::Whole,
+        ),
+        (
+            "https://bitbucket.corp/stash/projects/~who/repos/r/browse?at=refs%2Ftags%2Fv1",
+            CodeSite::BitbucketDataCenter,
+            "~who/r",
+            at("v1", "", false, None),
+        ),
+        (
+            "https://bitbucket.corp/projects/K/repos/r/browse/lib/a.py#3-5,9",
+            CodeSite::BitbucketDataCenter,
+            "K/r",
+            at("HEAD", "lib/a.py", true, lines(3, 5)),
+        ),
+        (
+            "https://bitbucket.corp/projects/K/repos/r/raw/a.py?at=refs%2Fheads%2Ffeature%2Fx",
+            CodeSite::BitbucketDataCenter,
+            "K/r",
+            at("feature/x", "a.py", true, None),
+        ),
+        (
             "https://github.com/a/b/tree/feature%2Fx/src",
             CodeSite::Github,
             "a/b",
@@ -567,6 +597,18 @@ fn urls_say_what_they_name() {
         ),
         ("https://gitlab.com/g/p/-/issues", CodeSite::Gitlab),
         ("https://gitlab.com/explore", CodeSite::Gitlab),
+        (
+            "https://bitbucket.corp/projects/K/repos/r/browse/..%2F..%2Fx",
+            CodeSite::BitbucketDataCenter,
+        ),
+        (
+            "https://bitbucket.corp/projects/K/repos/r/raw",
+            CodeSite::BitbucketDataCenter,
+        ),
+        (
+            "https://bitbucket.corp/projects/K",
+            CodeSite::BitbucketDataCenter,
+        ),
     ] {
         assert_eq!(Location::parse(url, site), None, "{url}");
     }

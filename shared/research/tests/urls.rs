@@ -127,6 +127,7 @@ fn named_hosts() -> CodeHosts {
         ("git.corp:8443", CodeSite::Gitlab),
         ("ghe.acme.example", CodeSite::Github),
         ("bitbucket.org", CodeSite::Bitbucket),
+        ("bitbucket.corp", CodeSite::BitbucketDataCenter),
     ]
     .map(|(name, site)| (name.to_owned(), site))
     .into_iter()
@@ -177,6 +178,30 @@ fn urls_of_other_hosts_are_code_where_the_host_is_named() {
             "https://bitbucket.org/acme/widgets/raw/main/a.py",
             "https://bitbucket.org/acme/widgets/raw/main/a.py",
         ),
+        (
+            "https://bitbucket.corp/projects/ACME/repos/widgets/browse",
+            "https://bitbucket.corp/projects/ACME/repos/widgets",
+        ),
+        (
+            "https://bitbucket.corp/projects/ACME/repos/widgets/browse?at=refs/heads/feature/x",
+            "https://bitbucket.corp/projects/ACME/repos/widgets/browse?at=refs%2Fheads%2Ffeature%2Fx",
+        ),
+        (
+            "https://bitbucket.corp/projects/ACME/repos/widgets/browse/src/a.py?until=1&at=v1#3-5,9",
+            "https://bitbucket.corp/projects/ACME/repos/widgets/browse/src/a.py?at=v1#3-5,9",
+        ),
+        (
+            "https://bitbucket.corp/users/Who/repos/widgets/raw/a.py?at=",
+            "https://bitbucket.corp/projects/~Who/repos/widgets/raw/a.py",
+        ),
+        (
+            "https://bitbucket.corp/scm/acme/widgets.git",
+            "https://bitbucket.corp/projects/acme/repos/widgets",
+        ),
+        (
+            "https://bitbucket.corp/stash/projects/ACME/repos/widgets/",
+            "https://bitbucket.corp/stash/projects/ACME/repos/widgets",
+        ),
         ("https://github.com/o/r", "https://github.com/o/r"),
     ] {
         let parsed = SourceUrl::parse_among(url, Reach::Public, &hosts).unwrap();
@@ -217,6 +242,10 @@ fn urls_of_other_hosts_are_code_where_the_host_is_named() {
     for url in [
         "https://git.corp:8443/explore/projects",
         "https://git.corp/acme/widgets",
+        "https://bitbucket.corp/projects/ACME",
+        "https://bitbucket.corp/projects/ACME/repos/widgets/pull-requests/1",
+        "https://bitbucket.corp/projects/ACME/repos/widgets/commits/HEAD",
+        "https://bitbucket.corp/acme/widgets",
     ] {
         let refused = SourceUrl::parse_among(url, Reach::Public, &hosts);
         assert_eq!(refused, Err(Refusal::PrivateAddress), "{url}");

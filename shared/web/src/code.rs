@@ -13,6 +13,8 @@ pub enum CodeSite {
     Gitlab,
     /// `bitbucket.org`.
     Bitbucket,
+    /// One's own Bitbucket, whose URLs and interface are others.
+    BitbucketDataCenter,
 }
 
 /// GitHub's own name.

@@ -4,6 +4,7 @@ use http::StatusCode;
 use nova_testkit::providers::{
     Effect, Fault,
     bitbucket::Bitbucket,
+    bitbucket_data_center::BitbucketDataCenter,
     github::{Github, Repository, TOKEN},
     gitlab::Gitlab,
 };
@@ -211,9 +212,10 @@ async fn a_guideline_without_code_is_done_at_once() {
 /// same list.
 #[tokio::test]
 async fn code_of_hosts_that_the_settings_name_is_read_like_githubs() {
-    let (gitlab, bitbucket) = (
+    let (gitlab, bitbucket, data_center) = (
         Gitlab::start().await.unwrap(),
         Bitbucket::start().await.unwrap(),
+        BitbucketDataCenter::start().await.unwrap(),
     );
     let readme = [("README.md", "# Of a team\n"), ("src/a.py", "print('a')\n")];
     gitlab.put(
@@ -221,10 +223,12 @@ async fn code_of_hosts_that_the_settings_name_is_read_like_githubs() {
         Repository::new(readme).branch("feature/x").private(),
     );
     bitbucket.put("acme/tools", Repository::new(readme));
+    data_center.put("ACME/tools", Repository::new(readme).branch("feature/x"));
     let hosts = format!(
-        "git.corp=gitlab@{}, bitbucket.org=bitbucket@{}",
+        "git.corp=gitlab@{}, bitbucket.org=bitbucket@{}, bitbucket.corp=bitbucket@{}",
         gitlab.url(),
-        bitbucket.url()
+        bitbucket.url(),
+        data_center.url()
     );
     let tokens = format!("git.corp={}", nova_testkit::providers::gitlab::TOKEN);
     let settings = [
@@ -235,6 +239,7 @@ async fn code_of_hosts_that_the_settings_name_is_read_like_githubs() {
     let system = System::start_with(&settings, false).await;
     let guideline = "# Teams\n\nhttps://git.corp/acme/team/widgets/-/tree/feature/x/src \
                      https://bitbucket.org/acme/tools https://bitbucket.org/acme/gone \
+                     https://bitbucket.corp/projects/ACME/repos/tools/browse/src?at=refs/heads/feature/x \
                      https://gitlab.com/acme/other\n";
     let article = system.upload("alice", guideline).await;
     let extracted = system
@@ -246,7 +251,7 @@ async fn code_of_hosts_that_the_settings_name_is_read_like_githubs() {
             &extracted["github_sources_count"],
             &extracted["web_sources_count"]
         ),
-        (&json!(3), &json!(1)),
+        (&json!(4), &json!(1)),
         "{extracted}"
     );
     let answer = process(&system, article).await;
@@ -259,18 +264,19 @@ async fn code_of_hosts_that_the_settings_name_is_read_like_githubs() {
         }]),
         "{answer}"
     );
-    assert_eq!(answer["urls_processed"], 2, "{answer}");
+    assert_eq!(answer["urls_processed"], 3, "{answer}");
     later(&system).await;
     let again = process(&system, article).await;
-    assert_eq!(again["urls_unchanged"], 2, "{again}");
-    assert_eq!((gitlab.ledger().len(), bitbucket.ledger().len()), (1, 1));
+    assert_eq!(again["urls_unchanged"], 3, "{again}");
+    let read = [&*gitlab, &*bitbucket, &*data_center].map(|host| host.ledger().len());
+    assert_eq!(read, [1, 1, 1]);
     let pool = system.database.pool();
     let providers: Vec<String> =
         sqlx::query_scalar("SELECT provider FROM sources WHERE kind = 'github_ingest' ORDER BY 1")
             .fetch_all(&pool)
             .await
             .unwrap();
-    assert_eq!(providers, ["bitbucket", "gitlab"]);
+    assert_eq!(providers, ["bitbucket", "bitbucket", "gitlab"]);
     for received in bitbucket.received() {
         assert!(received.header("authorization").is_none(), "{received:?}");
     }

@@ -25,6 +25,7 @@ use url::Url;
 use super::{
     Code, CodeError, Known, Outcome, archive,
     bitbucket::Bitbucket,
+    bitbucket_data_center::BitbucketDataCenter,
     error::Whom,
     github::Github,
     gitlab::Gitlab,
@@ -97,6 +98,7 @@ impl CodeHost {
                 CodeSite::Github => Arc::new(Github(rest)),
                 CodeSite::Gitlab => Arc::new(Gitlab(rest)),
                 CodeSite::Bitbucket => Arc::new(Bitbucket::new(rest)),
+                CodeSite::BitbucketDataCenter => Arc::new(BitbucketDataCenter(rest)),
             },
             fetcher: fetcher_for(is_public(&host.endpoint), fetch, fetcher),
             mirrors: None,

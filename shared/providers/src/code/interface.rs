@@ -12,8 +12,10 @@ pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, CodeError>>;
 
 /// The interface of one host. A project is `owner/name`, of GitLab also `group/group/name`.
 pub(super) trait Interface: fmt::Debug + Send + Sync {
-    /// Branches and tags whose names begin like this.
-    fn names<'a>(&'a self, project: &'a str, first: &'a str) -> Answer<'a, Vec<String>>;
+    /// Branches and tags whose names begin like this; none, where URLs name them apart from the path.
+    fn names<'a>(&'a self, _project: &'a str, _first: &'a str) -> Answer<'a, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// The commit of a branch, tag or commit; of `HEAD`, that which the owner shows. `known` is the
     /// one at which it was.

@@ -6,7 +6,7 @@
 //! repository in which nothing has changed.
 //!
 //! GitHub is always there; other hosts when they are named in the settings (`CODE_HOSTS`): GitHub
-//! Enterprise, GitLab, Bitbucket. Each has its own token, which goes to the interface of that host and
+//! Enterprise, GitLab, Bitbucket (Cloud and Data Center). Each has its own token, which goes to the interface of that host and
 //! nowhere else: not where it redirects, and never where a URL says. A token is the operator's, and who
 //! asks is any user: so it reads what the host says is public, unless `NOVA_ALLOW_PRIVATE_CODE` is set.
 //!
@@ -14,12 +14,13 @@
 //! | --- | --- |
 //! | `host` | one host: what of it is asked, in which order |
 //! | `interface` | the questions that every kind of host answers |
-//! | `github`, `gitlab`, `bitbucket` | how each of them is asked |
+//! | `github`, `gitlab`, `bitbucket`, `bitbucket_data_center` | how each of them is asked |
 //! | `rest` | one question: credentials, redirects, statuses |
 //! | `archive` | an archive that is read while it comes |
 
 mod archive;
 mod bitbucket;
+mod bitbucket_data_center;
 mod error;
 mod github;
 mod gitlab;
@@ -126,6 +127,6 @@ const fn names(site: CodeSite) -> (&'static str, &'static str) {
     match site {
         CodeSite::Github => ("github", "GitHub"),
         CodeSite::Gitlab => ("gitlab", "GitLab"),
-        CodeSite::Bitbucket => ("bitbucket", "Bitbucket"),
+        CodeSite::Bitbucket | CodeSite::BitbucketDataCenter => ("bitbucket", "Bitbucket"),
     }
 }

@@ -12,6 +12,7 @@ use nova_runtime::{
     http_client::{HttpClient, Limits},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -134,7 +135,7 @@ impl Rest {
     }
 
     /// Asks. What comes back is success, "unchanged", or a status that the question itself gives a
-    /// meaning to: 401 without a token, 404, 409, 422.
+    /// meaning to: 401 without a token, or of what ours may not read, 404, 409, 422.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Response<Bytes>, CodeError> {
         let limits = Limits {
             deadline: DEADLINE,
@@ -249,12 +250,14 @@ impl Rest {
         let (status, has_token) = (answer.status(), self.has_token());
         let message = said(answer.body());
         let error = match status {
-            StatusCode::UNAUTHORIZED if has_token => ProviderError::Credentials {
-                provider,
-                setting,
-                status,
-                message,
-            },
+            StatusCode::UNAUTHORIZED if has_token && !is_hidden(&answer) => {
+                ProviderError::Credentials {
+                    provider,
+                    setting,
+                    status,
+                    message,
+                }
+            }
             StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS if is_rate_limit(&answer) => {
                 let after = again_after(&answer, SystemClock.now());
                 return Err(self.whom.rate_limit(message, after, has_token));
@@ -292,6 +295,17 @@ pub(super) fn below<'a>(
         .pop_if_empty()
         .extend(parts);
     Ok(url)
+}
+
+/// Of what a good token may not read Bitbucket Data Center says 401 too, as of a bad one; the name of
+/// its exception tells them apart.
+fn is_hidden(answer: &Response<Bytes>) -> bool {
+    let said: Option<Value> = serde_json::from_slice(answer.body()).ok();
+    let name = said
+        .as_ref()
+        .and_then(|it| it.pointer("/errors/0/exceptionName"));
+    name.and_then(Value::as_str)
+        .is_some_and(|name| name.ends_with(".AuthorisationException"))
 }
 
 /// GitHub says 403 for many things; of its limits it says so in the header.

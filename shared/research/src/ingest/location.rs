@@ -39,6 +39,18 @@ pub enum Place {
         /// The lines that are meant.
         lines: Option<Lines>,
     },
+    /// A folder or file of a branch, tag or commit that the URL names apart from the path, as those of
+    /// Bitbucket Data Center do.
+    At {
+        /// The branch, tag or commit; `HEAD`, where none is named.
+        reference: String,
+        /// The path; empty for all of it.
+        path: String,
+        /// It is a file.
+        is_file: bool,
+        /// The lines that are meant.
+        lines: Option<Lines>,
+    },
 }
 
 /// Lines of a file, from 1.
@@ -83,6 +95,7 @@ impl Location {
                     _ => None,
                 }
             }
+            CodeSite::BitbucketDataCenter => bitbucket_data_center(&url, &parts),
         }
     }
 
@@ -113,8 +126,12 @@ impl Place {
     /// The branch, tag or commit, and the path behind it. `known` are the branches and tags whose
     /// names begin as this one does; the longest counts, and without any the first part does.
     pub fn split(&self, known: &[String]) -> (String, String) {
-        let Self::Below { parts, .. } = self else {
-            return ("HEAD".to_owned(), String::new());
+        let parts = match self {
+            Self::Whole => return ("HEAD".to_owned(), String::new()),
+            Self::Below { parts, .. } => parts,
+            Self::At {
+                reference, path, ..
+            } => return (reference.clone(), path.clone()),
         };
         let parts = match parts.as_slice() {
             // As URLs of raw files say it.
@@ -146,21 +163,26 @@ impl Place {
 
     /// Whether the URL says that this is a file.
     pub const fn is_file(&self) -> bool {
-        matches!(self, Self::Below { is_file: true, .. })
+        matches!(
+            self,
+            Self::Below { is_file: true, .. } | Self::At { is_file: true, .. }
+        )
     }
 
     /// The lines that are meant.
     pub const fn lines(&self) -> Option<Lines> {
         match self {
-            Self::Below { lines, .. } => *lines,
+            Self::Below { lines, .. } | Self::At { lines, .. } => *lines,
             Self::Whole => None,
         }
     }
 }
 
 impl Lines {
-    /// Reads `L10`, `L10-L20`, `L10-20` and `L10C3-L20C1`; of Bitbucket, `lines-10` and `lines-10:20`.
+    /// Reads `L10`, `L10-L20`, `L10-20` and `L10C3-L20C1`; of Bitbucket, `lines-10` and `lines-10:20`,
+    /// and of its Data Center `10` and `10-20`, of several selections the first.
     fn parse(fragment: &str) -> Option<Self> {
+        let is_begin = |it: char| it == 'L' || it.is_ascii_digit();
         let number = |text: &str| {
             let text = text.strip_prefix('L').unwrap_or(text);
             let end = text
@@ -170,7 +192,7 @@ impl Lines {
         };
         let (lines, between) = match fragment.strip_prefix("lines-") {
             Some(lines) => (lines, ':'),
-            None => (fragment.starts_with('L').then_some(fragment)?, '-'),
+            None => (fragment.starts_with(is_begin).then_some(fragment)?, '-'),
         };
         let (first, last) = lines.split_once(between).unwrap_or((lines, lines));
         let first = number(first)?;
@@ -248,6 +270,45 @@ fn gitlab(mut parts: Vec<String>, lines: Option<Lines>) -> Option<Location> {
         },
         _ => None,
     }
+}
+
+fn bitbucket_data_center(url: &Url, parts: &[String]) -> Option<Location> {
+    // It may lie below a path of one part.
+    let below = usize::from(parts.first()? != "projects");
+    let [projects, owner, repos, name, rest @ ..] = parts.get(below..)? else {
+        return None;
+    };
+    if projects != "projects" || repos != "repos" {
+        return None;
+    }
+    let project = format!("{owner}/{name}");
+    let (word, path) = match rest {
+        [] => return Some(Location::whole(project)),
+        [word, path @ ..] => (word.as_str(), path.join("/")),
+    };
+    let lines = url.fragment().and_then(Lines::parse);
+    let lines = lines.filter(|_| !path.is_empty());
+    let is_file = match word {
+        "browse" => lines.is_some(),
+        "raw" if !path.is_empty() => true,
+        _ => return None,
+    };
+    let at = url.query_pairs().find(|(name, _)| name == "at");
+    let reference = at.map_or_else(|| "HEAD".into(), |(_, reference)| reference);
+    let reference = ["refs/heads/", "refs/tags/"]
+        .iter()
+        .find_map(|kind| reference.strip_prefix(kind))
+        .unwrap_or(&reference);
+    if reference.is_empty() || reference.chars().any(char::is_control) {
+        return None;
+    }
+    let place = Place::At {
+        reference: reference.to_owned(),
+        path,
+        is_file,
+        lines,
+    };
+    Some(Location::Repository { project, place })
 }
 
 fn project(parts: &[String]) -> Option<(String, &[String])> {

@@ -11,6 +11,7 @@
 //! tracking parameters. Query parameters keep their order, `www.` and a slash at the end count.
 
 mod bitbucket;
+mod bitbucket_data_center;
 mod github;
 mod gitlab;
 mod web;
@@ -180,6 +181,7 @@ fn code(url: &Url, hosts: &CodeHosts) -> Option<Canonical> {
         CodeSite::Github => github::code(url, host, &parts),
         CodeSite::Gitlab => gitlab::code(url, host, &parts),
         CodeSite::Bitbucket => bitbucket::code(url, host, &parts),
+        CodeSite::BitbucketDataCenter => bitbucket_data_center::code(url, host, &parts),
     }
 }
 

@@ -7,6 +7,9 @@ use url::Url;
 
 use super::{Endpoint, Secret, environment::Reader, web_address};
 
+/// The one Bitbucket that is not somebody's own.
+const BITBUCKET: &str = "bitbucket.org";
+
 /// A host of code that the deployment knows.
 #[derive(Clone, Debug)]
 pub struct CodeHost {
@@ -56,7 +59,8 @@ fn host(entry: &str) -> Option<CodeHost> {
     let site = match kind {
         "github" => CodeSite::Github,
         "gitlab" => CodeSite::Gitlab,
-        "bitbucket" => CodeSite::Bitbucket,
+        "bitbucket" if name.eq_ignore_ascii_case(BITBUCKET) => CodeSite::Bitbucket,
+        "bitbucket" => CodeSite::BitbucketDataCenter,
         _ => return None,
     };
     // As URLs have it: in lower case, and without the scheme's own port.
@@ -88,8 +92,8 @@ fn interface_of(name: &str, site: CodeSite) -> String {
         // GitHub Enterprise in GitHub's own cloud.
         CodeSite::Github if name.ends_with(".ghe.com") => format!("https://api.{name}"),
         CodeSite::Github => format!("https://{name}/api/v3"),
-        CodeSite::Bitbucket if name == "bitbucket.org" => "https://api.bitbucket.org".to_owned(),
-        CodeSite::Gitlab | CodeSite::Bitbucket => format!("https://{name}"),
+        CodeSite::Bitbucket => format!("https://api.{name}"),
+        CodeSite::Gitlab | CodeSite::BitbucketDataCenter => format!("https://{name}"),
     }
 }
 
@@ -124,7 +128,8 @@ mod tests {
             (
                 "CODE_HOSTS",
                 "Git.acme.example:8443=gitlab, ghe.acme.example=github,acme.ghe.com=github,\
-                 bitbucket.org=bitbucket,code.corp=gitlab@http://10.0.0.7/gitlab",
+                 bitbucket.org=bitbucket,code.corp=gitlab@http://10.0.0.7/gitlab,\
+                 bitbucket.corp=bitbucket,hub.corp=bitbucket@https://hub.corp/stash",
             ),
             (
                 "CODE_HOST_TOKENS",
@@ -155,8 +160,13 @@ mod tests {
                     Some("who@acme.example:ATATT=1")
                 ),
                 ("code.corp", "http://10.0.0.7/gitlab", None),
+                ("bitbucket.corp", "https://bitbucket.corp/", None),
+                ("hub.corp", "https://hub.corp/stash", None),
             ]
         );
+        let sites: Vec<_> = hosts.iter().skip(3).map(|it| it.site).collect();
+        let own = CodeSite::BitbucketDataCenter;
+        assert_eq!(sites, [CodeSite::Bitbucket, CodeSite::Gitlab, own, own]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!
 //! | Module | Who |
 //! | --- | --- |
-//! | [`bitbucket`], [`gitlab`] | code, as [`github`] |
+//! | [`bitbucket`], [`bitbucket_data_center`], [`gitlab`] | code, as [`github`] |
 //! | [`engines`] | search engines that list results: Tavily, `SearXNG` |
 //! | [`firecrawl`] | reads pages (`POST /v2/scrape`) |
 //! | [`github`] | code: archives, files, gists; not paid, but limited |
@@ -33,6 +33,7 @@
 //! ```
 
 pub mod bitbucket;
+pub mod bitbucket_data_center;
 pub mod engines;
 pub mod firecrawl;
 pub mod github;

@@ -96,11 +96,18 @@ impl Repository {
         Some(bytes)
     }
 
-    /// Its archive, which stands in the host's ledger.
+    /// Its archive, which stands in the host's ledger. All is in one folder.
     pub(super) fn archive(&self, name: &str) -> Answer {
+        let commit = self.commit();
+        let commit = commit.get(..7).unwrap_or_default();
+        self.archive_in(name, &format!("{}-{commit}/", name.replace('/', "-")))
+    }
+
+    /// The same with this before each path.
+    pub(super) fn archive_in(&self, name: &str, prefix: &str) -> Answer {
         let archive = match &self.archive {
             Some(archive) => archive.clone(),
-            None => match self.packed(name) {
+            None => match self.packed(prefix) {
                 Ok(archive) => Answer::new(200, "application/x-gzip", archive),
                 Err(error) => Answer::new(500, "text/plain", error.to_string()),
             },
@@ -108,8 +115,8 @@ impl Repository {
         archive.paid(name, 1)
     }
 
-    /// As `git archive` writes it: a record with the commit, one folder.
-    fn packed(&self, name: &str) -> io::Result<Bytes> {
+    /// As `git archive --prefix` writes it, which begins with a record of the commit.
+    fn packed(&self, prefix: &str) -> io::Result<Bytes> {
         let commit = self.commit();
         let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         let record = format!("52 comment={commit}\n");
@@ -119,16 +126,11 @@ impl Repository {
         header.set_size(record.len() as u64);
         header.set_cksum();
         archive.append(&header, record.as_bytes())?;
-        let top = format!(
-            "{}-{}",
-            name.replace('/', "-"),
-            commit.get(..7).unwrap_or_default()
-        );
         for (path, bytes) in &self.files {
             let mut header = Header::new_ustar();
             header.set_mode(0o644);
             header.set_size(bytes.len() as u64);
-            archive.append_data(&mut header, format!("{top}/{path}"), &**bytes)?;
+            archive.append_data(&mut header, format!("{prefix}{path}"), &**bytes)?;
         }
         Ok(archive.into_inner()?.finish()?.into())
     }
