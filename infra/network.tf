@@ -55,6 +55,8 @@ resource "google_service_networking_connection" "database" {
   network                 = google_compute_network.vpc[0].id
   service                 = "servicenetworking.googleapis.com"
   reserved_peering_ranges = [google_compute_global_address.database[0].name]
+  # Google keeps it in use for days after the database was deleted; the network ends it.
+  deletion_policy = "ABANDON"
 }
 
 resource "google_compute_address" "database" {

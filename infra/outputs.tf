@@ -9,21 +9,15 @@ output "address" {
   value       = one(google_compute_global_address.edge[*].address)
 }
 
-output "image" {
-  description = "The release that runs."
-  value       = var.image
-  depends_on  = [google_cloud_run_v2_service.function]
-}
-
 output "services" {
   description = "The services by their name in the manifest: name and address, which revision is newest, which one gets most requests, and its routes."
   value = {
     for key, service in google_cloud_run_v2_service.function : key => {
       name     = service.name
       uri      = service.uri
-      revision = service.latest_ready_revision
+      revision = basename(service.latest_ready_revision)
       # On trial that is who was there before; else the newest.
-      stable = local.share[key] < 100 ? var.canary.stable[key] : service.latest_ready_revision
+      stable = local.share[key] < 100 ? var.canary.stable[key] : basename(service.latest_ready_revision)
       routes = concat(local.services[key].routes, flatten([for other in local.services[key].answers_for : local.manifest.services[other].routes]))
     }
   }

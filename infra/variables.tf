@@ -57,6 +57,10 @@ variable "canary" {
     error_message = "canary.percent is a whole number from 0 to 100."
   }
   validation {
+    condition     = alltrue([for revision in values(var.canary.stable) : can(regex("^[a-z0-9-]+$", revision))])
+    error_message = "canary.stable gives the short names of revisions, such as nova-front-00007-abc."
+  }
+  validation {
     condition     = var.canary.percent == 100 || length(var.canary.stable) > 0
     error_message = "canary.percent below 100 needs canary.stable: the revisions that get the other requests."
   }

@@ -5,8 +5,7 @@ resource "google_billing_budget" "monthly" {
 
   amount {
     specified_amount {
-      currency_code = var.budget.currency
-      units         = tostring(var.budget.amount)
+      units = tostring(var.budget.amount)
     }
   }
   budget_filter {

@@ -24,7 +24,7 @@ locals {
     "roles/storage.admin",
   ]
   # What it may give to others in the project.
-  grantable_roles = ["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/aiplatform.user"]
+  grantable_roles = ["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/aiplatform.user", "roles/bigquery.jobUser"]
 }
 
 resource "google_service_account" "deployer" {

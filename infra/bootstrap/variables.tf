@@ -28,24 +28,28 @@ variable "name" {
 }
 
 variable "github" {
-  description = "The repository on GitHub whose workflows deploy, and its number (`gh api repos/OWNER/NAME --jq .id`), which stays its own when a name is given away. Nobody when not set."
+  description = "The repository on GitHub whose workflows deploy, its number (`gh api repos/OWNER/NAME --jq .id`), which stays its own when a name is given away, and the environment in its settings whose reviewers agree to a release. Nobody when not set."
   type = object({
     repository    = string
     repository_id = string
+    environment   = string
   })
   default = null
   validation {
     condition     = var.github == null || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github.repository)) && can(regex("^[0-9]+$", var.github.repository_id))
     error_message = "github has repository = \"owner/name\" and repository_id = \"123456\"."
   }
+  validation {
+    condition     = var.github == null || can(regex("^[A-Za-z0-9._-]+$", var.github.environment))
+    error_message = "github.environment is the name of an environment of letters, digits, '.', '_' and '-', such as release."
+  }
 }
 
 variable "budget" {
-  description = "Who pays, and from which monthly amount on the billing account's people are told: at half, at 90 %, at all of it, and when all of it is foreseen. Nothing is switched off."
+  description = "Who pays, and from which monthly amount, in the account's own currency, the billing account's people are told: at half, at 90 %, at all of it, and when all of it is foreseen. Nothing is switched off."
   type = object({
     billing_account = string
     amount          = optional(number, 50)
-    currency        = optional(string, "USD")
   })
   default = null
   validation {
