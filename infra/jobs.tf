@@ -93,6 +93,12 @@ resource "google_cloud_scheduler_job" "job" {
   time_zone        = "Etc/UTC"
   attempt_deadline = "60s"
 
+  # A job that is started twice does its work once.
+  retry_config {
+    retry_count          = 3
+    min_backoff_duration = "10s"
+  }
+
   http_target {
     http_method = "POST"
     uri         = "https://run.googleapis.com/v2/${module.job[each.key].id}:run"

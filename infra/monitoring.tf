@@ -20,7 +20,7 @@ locals {
     jobs = {
       text   = "a job failed", filter = "${local.our_jobs} AND metric.type=\"run.googleapis.com/job/completed_execution_count\" AND metric.labels.result=\"failed\""
       above  = 0, seconds = 0, align = "ALIGN_DELTA", reduce = "REDUCE_SUM"
-      advice = "`make logs FUNCTION=…`, with the name of the job, shows why; the next run goes on where this one ended."
+      advice = "`make logs FUNCTION=sweep`, or which job it is, shows why; the next run goes on where this one ended."
     }
     waiting = {
       text   = "workers are waited for", filter = "resource.type=\"cloud_tasks_queue\" AND resource.labels.queue_id=monitoring.regex.full_match(\"${var.name}-.*\") AND metric.type=\"cloudtasks.googleapis.com/queue/depth\""
@@ -168,6 +168,34 @@ resource "google_monitoring_alert_policy" "away" {
   }
 }
 
+# Who is not started fails at nothing: files that nobody refers to stay, calls that were not rung wait.
+resource "google_monitoring_alert_policy" "not_swept" {
+  display_name          = "${var.name}: sweep does not run"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "no run of it has ended well for two hours"
+    condition_threshold {
+      filter                  = "resource.type=\"cloud_run_job\" AND resource.labels.job_name=\"${module.job["sweep"].name}\" AND metric.type=\"run.googleapis.com/job/completed_execution_count\" AND metric.labels.result=\"succeeded\""
+      comparison              = "COMPARISON_LT"
+      threshold_value         = 1
+      duration                = "3600s"
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_ACTIVE"
+
+      aggregations {
+        alignment_period     = "3600s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+  documentation {
+    mime_type = "text/markdown"
+    content   = "Look whether Cloud Scheduler starts it, and at `make logs FUNCTION=sweep`.\n\nSee infra/README.md, \"When something is wrong\"."
+  }
+}
+
 # What users are promised: of the requests of 28 days, so many are answered without a fault of ours.
 resource "google_monitoring_custom_service" "nova" {
   service_id   = var.name
@@ -186,6 +214,30 @@ resource "google_monitoring_slo" "answered" {
       total_service_filter = "${local.our_services} AND metric.type=\"run.googleapis.com/request_count\""
       bad_service_filter   = "${local.our_services} AND metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"5xx\""
     }
+  }
+}
+
+# At this pace the faults of 28 days are used up in two: sooner than a slow trickle, later than one bad minute.
+resource "google_monitoring_alert_policy" "burning" {
+  display_name          = "${var.name}: more requests fail than are allowed"
+  combiner              = "AND"
+  notification_channels = local.channels
+
+  dynamic "conditions" {
+    for_each = { "in the last hour" = "3600s", "and in the last five minutes" = "300s" }
+    content {
+      display_name = conditions.key
+      condition_threshold {
+        filter          = "select_slo_burn_rate(\"${google_monitoring_slo.answered.name}\", \"${conditions.value}\")"
+        comparison      = "COMPARISON_GT"
+        threshold_value = 14
+        duration        = "0s"
+      }
+    }
+  }
+  documentation {
+    mime_type = "text/markdown"
+    content   = "Requests fail fourteen times as often as the objective allows. After a release: `make rollback`; else `make logs SEVERITY=ERROR`.\n\nSee infra/README.md, \"When something is wrong\"."
   }
 }
 

@@ -5,11 +5,8 @@ mock_provider "google" {
 }
 
 variables {
-  project_id = "acme-nova"
-  image      = "europe-west1-docker.pkg.dev/acme-nova/nova/nova@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-  profile    = "production"
-  domain     = "nova.example.com"
-  oidc       = { issuer = "https://issuer.example" }
+  profile = "production"
+  domain  = "nova.example.com"
 }
 
 run "the_database_has_a_stand_by_and_no_public_address" {

@@ -5,10 +5,7 @@ mock_provider "google" {
 }
 
 variables {
-  project_id = "acme-nova"
-  image      = "europe-west1-docker.pkg.dev/acme-nova/nova/nova@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-  profile    = "small"
-  oidc       = { issuer = "https://issuer.example" }
+  profile = "small"
 }
 
 run "a_tag_in_place_of_a_digest" {
@@ -73,6 +70,14 @@ run "a_canary_without_who_gets_the_others" {
   command = plan
   variables {
     canary = { percent = 10 }
+  }
+  expect_failures = [var.canary]
+}
+
+run "a_canary_that_names_revisions_as_the_api_does" {
+  command = plan
+  variables {
+    canary = { percent = 10, stable = { front = "projects/acme-nova/locations/europe-west1/services/nova-front/revisions/nova-front-00001-abc" } }
   }
   expect_failures = [var.canary]
 }

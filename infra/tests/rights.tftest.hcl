@@ -5,12 +5,9 @@ mock_provider "google" {
 }
 
 variables {
-  project_id = "acme-nova"
-  image      = "europe-west1-docker.pkg.dev/acme-nova/nova/nova@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-  profile    = "production"
-  domain     = "nova.example.com"
-  oidc       = { issuer = "https://issuer.example" }
-  secrets    = { PPLX_API_KEY = "1", GITHUB_TOKEN = "3" }
+  profile = "production"
+  domain  = "nova.example.com"
+  secrets = { PPLX_API_KEY = "1", GITHUB_TOKEN = "3" }
 }
 
 run "no_two_programs_share_an_account" {

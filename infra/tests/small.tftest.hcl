@@ -5,10 +5,7 @@ mock_provider "google" {
 }
 
 variables {
-  project_id = "acme-nova"
-  image      = "europe-west1-docker.pkg.dev/acme-nova/nova/nova@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-  profile    = "small"
-  oidc       = { issuer = "https://issuer.example" }
+  profile = "small"
 }
 
 run "costs_little_while_nobody_asks" {
