@@ -5,5 +5,6 @@
 mod arrows;
 mod files;
 mod functions;
+mod image;
 mod readme;
 mod workspace;
