@@ -93,6 +93,10 @@ fn a_url_ends_where_a_reader_sees_its_end() {
             "1(b(c)d) 2 3",
         ),
         (
+            "\\(https://a.example/1\\) \\[https://a.example/2\\] \\<https://a.example/3\\> https://a.example/4_\\(b\\)",
+            "1 2 3 4_(b)",
+        ),
+        (
             "https://a.example/w/https://b.example/p",
             "w/https://b.example/p",
         ),

@@ -143,7 +143,11 @@ fn run(text: &str, start: usize, body: usize, dialect: Dialect) -> (String, usiz
                     taken = escaped;
                     chars.next();
                 }
-                escaped.is_none()
+                match escaped {
+                    Some('(' | ')' | '[' | ']' | '{' | '}') => !open.take(taken),
+                    Some('<' | '>' | '"' | '`') | None => true,
+                    Some(_) => false,
+                }
             }
             '&' if dialect != Dialect::Code => {
                 match entity::decode_first(rest.get(at..).unwrap_or_default()) {
