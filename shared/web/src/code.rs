@@ -45,11 +45,11 @@ const GITHUBS: [&str; 5] = [
 pub struct CodeHosts(BTreeMap<String, CodeSite>);
 
 impl CodeHosts {
-    /// The host of a URL by the name that it is known by, and what it is.
+    /// The host of a URL by the name that it is known by, and what it is. Another port is another host.
     #[must_use]
     pub fn find(&self, url: &Url) -> Option<(&str, CodeSite)> {
         let host = url.host_str()?;
-        if GITHUBS.contains(&host) {
+        if GITHUBS.contains(&host) && url.port().is_none() {
             return Some((GITHUB, CodeSite::Github));
         }
         if self.0.is_empty() {

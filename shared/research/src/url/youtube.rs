@@ -17,7 +17,10 @@ pub(super) enum Youtube {
 pub(super) fn read(url: &Url, host: &str) -> Option<Youtube> {
     let mut parts = url.path_segments()?.filter(|part| !part.is_empty());
     let id = if matches!(host, "youtu.be" | "www.youtu.be") {
-        parts.next().map(str::to_owned)
+        match parts.next() {
+            Some("watch") => parameter(url, "v"),
+            id => id.map(str::to_owned),
+        }
     } else if is_within(host, "youtube.com") || is_within(host, "youtube-nocookie.com") {
         match (parts.next(), parts.next()) {
             (Some("watch"), None) => parameter(url, "v"),
@@ -41,7 +44,14 @@ pub(super) fn read(url: &Url, host: &str) -> Option<Youtube> {
 fn parameter(url: &Url, name: &str) -> Option<String> {
     url.query_pairs()
         .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+        // People put a second `?` behind it: `watch?v=ID?t=42`.
+        .map(|(_, value)| {
+            value
+                .split(['?', '&'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
 }
 
 /// Words of eleven letters in the place of an id: players of a playlist and of a channel.
