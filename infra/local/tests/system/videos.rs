@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::system::System;
+use crate::system::{System, later_by};
 
 const TOOL: &str = "transcribe_youtube_urls";
 const LONG: &str = "aaaaaaaaaaa";
@@ -348,9 +348,7 @@ async fn a_video_of_which_nothing_is_heard_is_asked_for_once_more_and_costs_no_o
     assert_eq!(begun.await.status, StatusCode::ACCEPTED);
     for (short, silent) in [(1, 1), (2, 2)] {
         are_asked_for(&google, [(SHORT, short), (SILENT, silent)]).await;
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(241)).await;
-        tokio::time::resume();
+        later_by(Duration::from_secs(241)).await;
     }
     let answer = transcribe(&system, article).await;
     assert_eq!(
