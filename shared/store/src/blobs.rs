@@ -246,27 +246,4 @@ impl Tenant {
             .ok_or(NO_BLOB)
         })
     }
-
-    /// A committed blob that stays committed until this transaction ends, whatever the sweeper does.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also while it is pending or being deleted.
-    pub fn live_blob(&mut self, id: Uuid) -> Answer<'_, BlobRef> {
-        watch(self.broken(), async move {
-            let (user, connection) = self.parts();
-            sqlx::query_as!(
-                Columns,
-                r#"-- blobs: live
-                SELECT id AS "id?", bucket AS "bucket?", object_name AS "object_name?", content_type AS "content_type?",
-                       size, crc32c, generation
-                  FROM blobs WHERE id = $1 AND user_id = $2 AND state = 'committed' FOR SHARE"#,
-                id,
-                user,
-            )
-            .fetch_optional(connection)
-            .await?
-            .and_then(Columns::blob)
-            .ok_or(NO_BLOB)
-        })
-    }
 }

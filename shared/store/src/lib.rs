@@ -71,7 +71,7 @@ pub use provider_calls::{CallOutcome, CallUsage, CalledFor, ProviderCall, Spent}
 pub use research::{
     Added, AnsweredBefore, AnsweredQuery, FoundReference, FoundSource, ResearchResult,
 };
-pub use schema::{Compatibility, REQUIRED_VERSION};
+pub use schema::REQUIRED_VERSION;
 pub use selection::{ResearchCounts, ResearchSource};
 pub use sources::{NewSource, RecentFile, Source, SourceKind};
 pub use store::Store;

@@ -11,47 +11,6 @@ use crate::{Answer, Error, Store};
 /// release. Contract migrations at the end of the list run only afterwards, so no code needs them.
 pub const REQUIRED_VERSION: i32 = required();
 
-/// How a database's schema relates to this build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compatibility {
-    /// It is what the code needs.
-    Ready,
-    /// It lacks migrations: run the job `migrate`. A function answers 503 until then.
-    TooOld {
-        /// What the code needs.
-        required: i32,
-        /// What the database has; none if it was never migrated.
-        found: Option<i32>,
-    },
-    /// A newer build has been here, and its schema still serves this code.
-    NewerTolerated {
-        /// The newest version that this build knows.
-        known: i32,
-        /// What the database has.
-        found: i32,
-    },
-}
-
-impl Compatibility {
-    /// Compares the version of a database with what this build needs.
-    pub fn of(found: Option<i32>) -> Self {
-        let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
-        match found {
-            Some(found) if found > known => Self::NewerTolerated { known, found },
-            Some(found) if found >= REQUIRED_VERSION => Self::Ready,
-            found => Self::TooOld {
-                required: REQUIRED_VERSION,
-                found,
-            },
-        }
-    }
-
-    /// Whether the code may work on this database.
-    pub fn is_usable(self) -> bool {
-        !matches!(self, Self::TooOld { .. })
-    }
-}
-
 impl Store {
     /// The newest schema version that the database has completely; `None` when it was never
     /// migrated. Every role may ask.
@@ -89,14 +48,6 @@ impl Store {
                 }),
             }
         })
-    }
-
-    /// Says how the database's schema relates to this build.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the database cannot be asked.
-    pub fn compatibility(&self) -> Answer<'_, Compatibility> {
-        Box::pin(async move { Ok(Compatibility::of(self.found_version().await?)) })
     }
 }
 
@@ -156,31 +107,5 @@ mod tests {
         ));
         assert!(!is_contract("-- nova: a\n-- nova:phase=expand\nselect 1;"));
         assert!(!is_contract(""));
-    }
-
-    #[test]
-    fn only_an_older_schema_is_refused() {
-        let known = i32::try_from(MIGRATIONS.len()).unwrap();
-        assert_eq!(Compatibility::of(Some(known)), Compatibility::Ready);
-        let newer = Compatibility::of(Some(known + 1));
-        assert_eq!(
-            newer,
-            Compatibility::NewerTolerated {
-                known,
-                found: known + 1
-            }
-        );
-        assert!(newer.is_usable());
-        for found in [None, Some(REQUIRED_VERSION - 1)] {
-            let older = Compatibility::of(found);
-            assert_eq!(
-                older,
-                Compatibility::TooOld {
-                    required: REQUIRED_VERSION,
-                    found
-                }
-            );
-            assert!(!older.is_usable());
-        }
     }
 }

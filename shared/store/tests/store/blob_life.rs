@@ -302,17 +302,6 @@ async fn a_sweeper_passes_by_a_blob_that_is_being_linked() {
 }
 
 #[tokio::test]
-async fn a_blob_held_for_reading_is_not_swept_until_its_transaction_ends() {
-    let race = Race::new().await;
-    let sweeper = store(&race.database, "sweeper");
-    let mut tenant = race.tools.tenant(&race.alice).await.unwrap();
-    tenant.live_blob(race.blob).await.unwrap();
-    assert_eq!(claimed(&sweeper).await, NONE);
-    tenant.commit().await.unwrap();
-    assert_eq!(claimed(&sweeper).await, [race.blob]);
-}
-
-#[tokio::test]
 async fn a_link_waits_for_a_sweeper_at_work_and_is_refused_when_the_blob_is_taken() {
     let race = Race::new().await;
     let sweeper = race.database.pool_as("test_sweeper");

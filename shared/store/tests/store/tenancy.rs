@@ -243,9 +243,6 @@ async fn a_row_cannot_point_at_another_users_row() {
         within(&tools, &alice, async |t| t.blob(his_blob).await)
             .await
             .map(drop),
-        within(&tools, &alice, async |t| t.live_blob(his_blob).await)
-            .await
-            .map(drop),
         within(&tools, &alice, async |t| {
             t.save_extracted_urls(his, serde_json::value::RawValue::NULL)
                 .await
