@@ -9,7 +9,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use nova_store::{Article, Charge, Charged, RefusedBecause, Store, Tenant, Usage, UserId};
+use nova_store::{Article, Charge, Charged, RefusedBecause, Tenant, Usage, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, macros::format_description};
@@ -74,11 +74,6 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
-    /// The rows.
-    pub fn store(&self) -> &Store {
-        self.app.store()
-    }
-
     /// Opens a transaction in which only the caller's rows exist.
     ///
     /// # Errors

@@ -16,9 +16,7 @@ pub struct Shape {
 #[derive(Clone, Debug)]
 enum Kind {
     Text { longest: usize },
-    OneOf(Vec<String>),
     Integer { from: i64, to: i64 },
-    Flag,
     List { of: Box<Shape>, at_most: usize },
     Object(Vec<(&'static str, Shape)>),
 }
@@ -45,19 +43,9 @@ impl Shape {
         Self::new(Kind::Text { longest })
     }
 
-    /// One of these words.
-    pub fn one_of<T: Into<String>>(words: impl IntoIterator<Item = T>) -> Self {
-        Self::new(Kind::OneOf(words.into_iter().map(Into::into).collect()))
-    }
-
     /// A whole number within these, both included.
     pub const fn integer(from: i64, to: i64) -> Self {
         Self::new(Kind::Integer { from, to })
-    }
-
-    /// True or false.
-    pub const fn flag() -> Self {
-        Self::new(Kind::Flag)
     }
 
     /// At most so many of one shape.
@@ -84,12 +72,7 @@ impl Shape {
         let mut schema = Map::new();
         let name = match &self.kind {
             Kind::Text { .. } => "string",
-            Kind::OneOf(words) => {
-                schema.insert("enum".to_owned(), json!(words));
-                "string"
-            }
             Kind::Integer { .. } => "integer",
-            Kind::Flag => "boolean",
             Kind::List { of, .. } => {
                 schema.insert("items".to_owned(), of.schema(dialect));
                 "array"
@@ -128,7 +111,7 @@ impl Shape {
             Kind::Text { longest } => format!("At most {longest} characters."),
             Kind::Integer { from, to } => format!("From {from} to {to}."),
             Kind::List { at_most, .. } => format!("At most {at_most}."),
-            Kind::OneOf(_) | Kind::Flag | Kind::Object(_) => String::new(),
+            Kind::Object(_) => String::new(),
         };
         format!("{} {limit}", self.about).trim().to_owned()
     }
@@ -159,13 +142,10 @@ impl Shape {
                 // No text of the database holds it, and no reader misses it.
                 Ok(text.replace('\0', "").into())
             }
-            (Kind::OneOf(words), Value::String(word)) if words.contains(&word) => Ok(word.into()),
-            (Kind::OneOf(words), _) => Err(format!("{place} is none of {}", words.join(", "))),
             (Kind::Integer { from, to }, value) => match value.as_i64() {
                 Some(number) if (*from..=*to).contains(&number) => Ok(number.into()),
                 _ => Err(format!("{place} is no whole number from {from} to {to}")),
             },
-            (Kind::Flag, Value::Bool(flag)) => Ok(flag.into()),
             (Kind::List { of, at_most }, Value::Array(values)) => {
                 if values.len() > *at_most {
                     let length = values.len();
@@ -195,9 +175,8 @@ impl Shape {
 impl Kind {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Text { .. } | Self::OneOf(_) => "text",
+            Self::Text { .. } => "text",
             Self::Integer { .. } => "a whole number",
-            Self::Flag => "true or false",
             Self::List { .. } => "a list",
             Self::Object(_) => "an object",
         }
@@ -211,9 +190,7 @@ mod tests {
     fn selection() -> Shape {
         Shape::object([
             ("reason", Shape::text(20).about("Why.")),
-            ("kind", Shape::one_of(["none", "some"])),
             ("keep", Shape::list(Shape::integer(1, 3), 2)),
-            ("sure", Shape::flag()),
         ])
     }
 
@@ -224,14 +201,12 @@ mod tests {
             google,
             json!({
                 "type": "OBJECT",
-                "required": ["reason", "kind", "keep", "sure"],
-                "propertyOrdering": ["reason", "kind", "keep", "sure"],
+                "required": ["reason", "keep"],
+                "propertyOrdering": ["reason", "keep"],
                 "properties": {
                     "reason": {"type": "STRING", "description": "Why. At most 20 characters."},
-                    "kind": {"type": "STRING", "enum": ["none", "some"]},
                     "keep": {"type": "ARRAY", "description": "At most 2.",
                              "items": {"type": "INTEGER", "description": "From 1 to 3."}},
-                    "sure": {"type": "BOOLEAN"},
                 },
             })
         );
@@ -243,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_fits_is_read_without_what_nobody_asked_for() {
-        let wanted = json!({"reason": "good", "kind": "some", "keep": [3, 1], "sure": true});
+        let wanted = json!({"reason": "good", "keep": [3, 1]});
         let mut said = wanted.clone();
         said["confidence"] = json!(0.9);
         for text in [
@@ -257,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told_with_its_place() {
-        let good = json!({"reason": "", "kind": "none", "keep": [], "sure": false});
+        let good = json!({"reason": "", "keep": []});
         for (place, value, complaint) in [
             (
                 "/keep",
@@ -281,21 +256,11 @@ mod tests {
             ),
             ("/keep", json!({}), "the answer.keep is not a list"),
             (
-                "/kind",
-                json!("all"),
-                "the answer.kind is none of none, some",
-            ),
-            (
                 "/reason",
                 json!("ä".repeat(21)),
                 "the answer.reason is longer than 20 characters",
             ),
             ("/reason", json!(null), "the answer.reason is not text"),
-            (
-                "/sure",
-                json!("yes"),
-                "the answer.sure is not true or false",
-            ),
         ] {
             let mut answer = good.clone();
             *answer.pointer_mut(place).unwrap() = value;

@@ -123,12 +123,6 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// Leaves out blocks by their numbers; the first is 1.
-#[must_use]
-pub fn drop_blocks(markdown: &str, numbers: impl IntoIterator<Item = usize>) -> String {
-    Blocks::of(markdown).without(numbers)
-}
-
 /// A code block that is open.
 #[derive(Clone, Copy, Debug)]
 struct Fence {

@@ -34,11 +34,6 @@ impl Document {
         text(&self.headers, &header::CONTENT_TYPE)
     }
 
-    /// The size on the wire that the server announces.
-    pub fn content_length(&self) -> Option<u64> {
-        text(&self.headers, &header::CONTENT_LENGTH)?.parse().ok()
-    }
-
     /// What to ask with the next time.
     pub fn validators(&self) -> Validators {
         let take = |name| self.headers.get(name).cloned();

@@ -95,10 +95,6 @@ impl Faults {
         self.lock().push(fault);
     }
 
-    pub(super) fn clear(&self) {
-        self.lock().clear();
-    }
-
     pub(super) fn are_used_up(&self) -> bool {
         self.lock().iter().all(|fault| fault.times == 0)
     }

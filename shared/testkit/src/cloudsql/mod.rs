@@ -222,11 +222,6 @@ impl CloudSql {
         self.cloud.faults.add(fault);
     }
 
-    /// Lets everything go well again.
-    pub fn clear_faults(&self) {
-        self.cloud.faults.clear();
-    }
-
     /// Whether every fault has happened as often as it was to.
     pub fn faults_are_used_up(&self) -> bool {
         self.cloud.faults.are_used_up()
