@@ -16,7 +16,7 @@ use nova_blobs::Blobs;
 use nova_providers::llm::{self, Advice, Llm, Prompt};
 use nova_research::{
     coverage::{Covered, Library, Text},
-    guideline::{Guideline, MAX_GUIDELINE_BYTES},
+    guideline::Guideline,
     outline::Outline,
 };
 use nova_runtime::{
@@ -131,11 +131,7 @@ impl GenerateNextQueries {
         let asked = tenant.research_questions(article).await?;
         tenant.commit().await?;
 
-        let guideline = &work.article.guideline;
-        let guideline = self
-            .blobs
-            .read_up_to(guideline, MAX_GUIDELINE_BYTES as u64)
-            .await?;
+        let guideline = self.blobs.read_whole(&work.article.guideline).await?;
         let guideline = Guideline::parse(guideline).map_err(Problem::internal)?;
         let mut texts = self.stored(sources).await?;
         texts.extend(found.into_iter().map(|source| Text {

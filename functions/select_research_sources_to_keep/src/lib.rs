@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
 use nova_providers::llm::{self, Advice, Llm, Prompt};
 use nova_research::{
-    guideline::{Guideline, MAX_GUIDELINE_BYTES},
+    guideline::Guideline,
     outline::Outline,
     prompt::GUIDELINE_TOKENS,
     ranking::{Candidate, Choice, SOURCES_TOKENS, choose, shown},
@@ -145,11 +145,7 @@ impl SelectToKeep {
         tenant.commit().await?;
         require_known(&work.arguments, &sources)?;
 
-        let guideline = &work.article.guideline;
-        let guideline = self
-            .blobs
-            .read_up_to(guideline, MAX_GUIDELINE_BYTES as u64)
-            .await?;
+        let guideline = self.blobs.read_whole(&work.article.guideline).await?;
         let guideline = Guideline::parse(guideline).map_err(Problem::internal)?;
         let (llm, arguments) = (self.llm.as_deref(), work.arguments.clone());
         let ask = llm.is_some();
@@ -190,22 +186,13 @@ impl Thoughts {
         arguments: &Arguments,
         ask: bool,
     ) -> Self {
-        let cited: Vec<String> = guideline
-            .extract()
-            .sources
-            .into_iter()
-            .map(|it| it.url)
-            .collect();
         let outline = Outline::of(guideline);
         let candidates: Vec<Candidate> = sources.into_iter().map(candidate).collect();
-        let ranked = choose(&outline, &cited, &candidates);
+        let ranked = choose(&outline, &guideline.cited(), &candidates);
         let is_open = |choice: &&Choice| !arguments.decide(choice.scored.number);
         let open: Vec<Choice> = ranked.iter().filter(is_open).cloned().collect();
-        let shown = if ask {
-            shown(&outline, &candidates, &open, SOURCES_TOKENS)
-        } else {
-            Vec::new()
-        };
+        let shown = ask.then(|| shown(&outline, &candidates, &open, SOURCES_TOKENS));
+        let shown = shown.unwrap_or_default();
         let asked = shown.iter().map(|(number, _)| *number).collect();
         let prompt = (!shown.is_empty())
             .then(|| prompt::prompt(outline.brief(guideline, GUIDELINE_TOKENS), shown));

@@ -2,16 +2,10 @@
 
 use nova_providers::llm::{Prompt, Shape, Step};
 use nova_research::{
-    prompt::{GUIDELINE_TOKENS, Material, fenced},
-    questions::sentence,
+    questions::{MAX_REASON_CHARS, sentence},
+    ranking::{MAX_NUMBER, answer_tokens, material},
 };
 use serde::Deserialize;
-
-/// A reason of twenty words and a number, as JSON.
-const TOKENS_OF_A_SOURCE: usize = 80;
-const MAX_REASON_CHARS: usize = 300;
-/// Numbers beyond those that are there are left out of an answer, and do not make it worthless.
-const MAX_NUMBER: i64 = 999_999;
 
 /// What it answers with.
 #[derive(Deserialize)]
@@ -42,12 +36,7 @@ impl Said {
 /// `sources` by number, each with what is shown of it.
 pub(crate) fn prompt(guideline: String, sources: Vec<(i64, String)>) -> Prompt {
     let count = sources.len();
-    let guideline = Material::new("The guideline of the article", "guideline", guideline)
-        .at_most(GUIDELINE_TOKENS);
-    let sources = sources
-        .into_iter()
-        .map(|(number, text)| Material::new(format!("Source {number}"), "source", text));
-    let (fence, mut parts) = fenced([guideline].into_iter().chain(sources));
+    let (fence, mut parts) = material(guideline, sources);
     parts.push(format!("Judge these {count} sources."));
     Prompt {
         tool: "select_research_sources_to_keep",
@@ -59,7 +48,7 @@ pub(crate) fn prompt(guideline: String, sources: Vec<(i64, String)>) -> Prompt {
         parts,
         name: "selection",
         shape: shape(count),
-        answer_tokens: u32::try_from(200 + TOKENS_OF_A_SOURCE * count).unwrap_or(u32::MAX),
+        answer_tokens: answer_tokens(count),
     }
 }
 

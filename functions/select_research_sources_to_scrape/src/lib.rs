@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
 use nova_providers::llm::{self, Advice, Llm, Prompt};
 use nova_research::{
-    guideline::{Guideline, MAX_GUIDELINE_BYTES},
+    guideline::Guideline,
     identity::identity,
     outline::Outline,
     prompt::GUIDELINE_TOKENS,
@@ -142,11 +142,7 @@ impl SelectToScrape {
         let stored = stored(&tenant.document_sources(article).await?);
         tenant.commit().await?;
 
-        let guideline = &work.article.guideline;
-        let guideline = self
-            .blobs
-            .read_up_to(guideline, MAX_GUIDELINE_BYTES as u64)
-            .await?;
+        let guideline = self.blobs.read_whole(&work.article.guideline).await?;
         let guideline = Guideline::parse(guideline).map_err(Problem::internal)?;
         let most = usize::try_from(work.arguments.max_sources).map_err(Problem::internal)?;
         let llm = self.llm.as_deref();
@@ -191,18 +187,10 @@ impl Thoughts {
         ask: Option<usize>,
     ) -> Self {
         let candidates = candidates(sources, taken);
-        let cited: Vec<String> = guideline
-            .extract()
-            .sources
-            .into_iter()
-            .map(|it| it.url)
-            .collect();
         let outline = Outline::of(guideline);
-        let ranked = choose(&outline, &cited, &candidates);
-        let shown = match ask {
-            Some(_) => shown(&outline, &candidates, &ranked, SOURCES_TOKENS),
-            None => Vec::new(),
-        };
+        let ranked = choose(&outline, &guideline.cited(), &candidates);
+        let shown = ask.map(|_| shown(&outline, &candidates, &ranked, SOURCES_TOKENS));
+        let shown = shown.unwrap_or_default();
         let asked = shown.iter().map(|(number, _)| *number).collect();
         let ask = ask.filter(|_| !shown.is_empty());
         let prompt =

@@ -108,7 +108,13 @@ impl Guideline {
         extract(&self.0)
     }
 
-    /// The same where pages of one's own network are sources as well, and code is on these hosts too.
+    /// The addresses of these.
+    pub fn cited(&self) -> Vec<String> {
+        let sources = self.extract().sources.into_iter();
+        sources.map(|it| it.url).collect()
+    }
+
+    /// The sources where pages of one's own network are sources as well, and code is on these hosts too.
     pub fn extract_among(&self, reach: Reach, code_hosts: &CodeHosts) -> Extraction {
         extract::extract_among(&self.0, reach, code_hosts)
     }

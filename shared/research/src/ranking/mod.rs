@@ -23,7 +23,7 @@ use crate::{
 
 pub use self::choice::{Choice, Standing, choose, most_diverse};
 use self::publisher::publisher;
-pub use self::shown::{SOURCES_TOKENS, shown};
+pub use self::shown::{MAX_NUMBER, SOURCES_TOKENS, answer_tokens, material, shown};
 
 /// Title and address, answers, questions. A question is the same for all its sources, and says
 /// little about each.

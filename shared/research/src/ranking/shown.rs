@@ -1,4 +1,4 @@
-//! Candidates as a language model is shown them.
+//! Candidates as a language model is shown them, and what room its choice has.
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -6,6 +6,7 @@ use super::{Candidate, Choice, joined};
 use crate::{
     coverage::{Library, Text},
     outline::Outline,
+    prompt::{Fence, GUIDELINE_TOKENS, Material, fenced},
     text::{tokens, within},
 };
 
@@ -25,6 +26,29 @@ const QUESTIONS: usize = 4;
 
 /// More are left to the ranking.
 const MOST: usize = 200;
+
+/// The largest number that a choice may name. Those beyond what is there are left out of it, and do not
+/// make it worthless.
+pub const MAX_NUMBER: i64 = 999_999;
+/// A reason of twenty words and a number, as JSON.
+const CHOSEN_TOKENS: usize = 80;
+/// What is written around all of them.
+const CHOICE_TOKENS: usize = 200;
+
+/// The longest answer that chooses among so many candidates, in tokens.
+pub fn answer_tokens(candidates: usize) -> u32 {
+    u32::try_from(CHOICE_TOKENS + CHOSEN_TOKENS * candidates).unwrap_or(u32::MAX)
+}
+
+/// What a choice goes by, as parts of a prompt: the guideline, and what is shown of each candidate.
+pub fn material(guideline: String, shown: Vec<(i64, String)>) -> (Fence, Vec<String>) {
+    let guideline = Material::new("The guideline of the article", "guideline", guideline)
+        .at_most(GUIDELINE_TOKENS);
+    let sources = shown
+        .into_iter()
+        .map(|(number, text)| Material::new(format!("Source {number}"), "source", text));
+    fenced([guideline].into_iter().chain(sources))
+}
 
 /// The best of ranked candidates, by number: what each is, and of what it answers the passages that
 /// say most about the guideline. About so many tokens all together, with what is written around each.
