@@ -30,15 +30,16 @@ impl Mode {
                 other => return Err(format!("unknown argument {other:?}; see --help")),
             }
         }
-        match (once, user) {
-            (Some(json), user) => Ok(Self::Once(Once {
+        match once {
+            Some(json) => Ok(Self::Once(Once {
                 json,
                 user,
                 scopes,
                 task: None,
             })),
-            (None, Some(_)) => Err("--user goes with --once; see --help".to_owned()),
-            (None, None) => Ok(Self::Serve),
+            None if user.is_some() => Err("--user goes with --once; see --help".to_owned()),
+            None if !scopes.is_empty() => Err("--scope goes with --once; see --help".to_owned()),
+            None => Ok(Self::Serve),
         }
     }
 }
@@ -116,7 +117,13 @@ mod tests {
 
     #[test]
     fn a_wrong_argument_points_to_help() {
-        for line in ["--onec {}", "--once", "--user alice", "serve"] {
+        for line in [
+            "--onec {}",
+            "--once",
+            "--user alice",
+            "--scope admin",
+            "serve",
+        ] {
             assert!(parse(line).unwrap_err().contains("--help"), "{line}");
         }
     }
