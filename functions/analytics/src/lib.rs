@@ -50,14 +50,7 @@ fn set_up(_app: &Arc<App>) -> Result<Routes, ConfigError> {
 }
 
 async fn show(call: Call) -> Result<Response, Problem> {
-    let rows_at_most = match call.query("limit") {
-        None => ROWS,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MAX_ROWS).contains(limit))
-            .ok_or_else(|| Problem::bad_field("limit", format!("1 to {MAX_ROWS}")))?,
-    };
+    let rows_at_most = call.query_number("limit", ROWS, 1..=MAX_ROWS)?;
     let name = call.path("report");
     let Some((_, report)) = REPORTS.iter().find(|(it, _)| *it == name) else {
         let names = REPORTS.map(|(name, _)| name).join(", ");

@@ -121,14 +121,7 @@ struct Change {
 }
 
 async fn list(call: Call) -> Result<Response, Problem> {
-    let limit = match call.query("limit") {
-        None => PAGE_SIZE,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit))
-            .ok_or_else(|| Problem::bad_field("limit", format!("1 to {MAX_PAGE_SIZE}")))?,
-    };
+    let limit = call.query_number("limit", PAGE_SIZE, 1..=MAX_PAGE_SIZE)?;
     let before = call
         .query("cursor")
         .map(|text| text.parse::<Cursor>())

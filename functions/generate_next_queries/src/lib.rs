@@ -78,10 +78,7 @@ impl LongTool for GenerateNextQueries {
     fn check(&self, arguments: &Arguments) -> Result<(), Problem> {
         match arguments.n_queries {
             1..=MOST => Ok(()),
-            other => {
-                let detail = format!("must be a whole number from 1 to {MOST}; it is {other}");
-                Err(Problem::bad_field("n_queries", detail))
-            }
+            _ => Err(Problem::out_of_range("n_queries", &(1..=MOST))),
         }
     }
 

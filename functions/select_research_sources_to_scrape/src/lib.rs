@@ -81,10 +81,7 @@ impl LongTool for SelectToScrape {
     fn check(&self, arguments: &Arguments) -> Result<(), Problem> {
         match arguments.max_sources {
             1..=MOST => Ok(()),
-            other => {
-                let detail = format!("must be a whole number from 1 to {MOST}; it is {other}");
-                Err(Problem::bad_field("max_sources", detail))
-            }
+            _ => Err(Problem::out_of_range("max_sources", &(1..=MOST))),
         }
     }
 

@@ -23,11 +23,13 @@ const fn at_once() -> i64 {
 
 impl ReadArguments {
     pub(crate) fn check(&self) -> Result<(), Problem> {
-        if (1..=MOST_AT_ONCE).contains(&self.concurrency_limit) {
-            return Ok(());
+        match self.concurrency_limit {
+            1..=MOST_AT_ONCE => Ok(()),
+            _ => Err(Problem::out_of_range(
+                "concurrency_limit",
+                &(1..=MOST_AT_ONCE),
+            )),
         }
-        let range = format!("1 to {MOST_AT_ONCE}");
-        Err(Problem::bad_field("concurrency_limit", range))
     }
 
     pub(crate) fn at_once(&self) -> usize {

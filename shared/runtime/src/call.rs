@@ -1,6 +1,6 @@
 //! One request as a handler sees it: who calls, with which arguments, and the body with its limits.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
@@ -145,6 +145,24 @@ impl Call {
             .query(name)
             .ok_or_else(|| Problem::bad_field(name, "missing; add it to the query"))?;
         parse_id(name, &value)
+    }
+
+    /// A parameter of the query that must be a whole number of a range; `unsaid` when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is anything else.
+    pub fn query_number(
+        &self,
+        name: &str,
+        unsaid: u32,
+        range: RangeInclusive<u32>,
+    ) -> Result<u32, Problem> {
+        let Some(value) = self.query(name) else {
+            return Ok(unsaid);
+        };
+        let number = value.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| Problem::out_of_range(name, &range))
     }
 
     /// The segment in braces that must be a UUID. What is not one does not exist.

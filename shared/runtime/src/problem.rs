@@ -5,7 +5,7 @@
 //! ([`crate::dispatch`]); a database or provider error never reaches the caller as text, only as
 //! "internal error" with the request id to quote.
 
-use std::{any::Any, borrow::Cow, error::Error, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, error::Error, fmt, ops::RangeInclusive, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -66,6 +66,15 @@ impl Problem {
     /// 400 about one argument, which is named in the member `field`.
     pub fn bad_field(field: &str, detail: impl fmt::Display) -> Self {
         Self::bad_request(format!("{field}: {detail}")).with("field", field)
+    }
+
+    /// 400 about an argument that is no whole number of a range, whose ends are both allowed.
+    pub fn out_of_range<N: fmt::Display>(field: &str, range: &RangeInclusive<N>) -> Self {
+        let (least, most) = (range.start(), range.end());
+        Self::bad_field(
+            field,
+            format!("must be a whole number from {least} to {most}"),
+        )
     }
 
     /// 401: no token, or one that is not accepted. The challenge header is added on dispatch.

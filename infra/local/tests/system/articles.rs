@@ -44,10 +44,11 @@ async fn the_list_comes_in_pages_newest_first_without_gaps() {
 #[tokio::test]
 async fn a_wrong_page_is_told() {
     let system = System::start().await;
+    let range = "limit: must be a whole number from 1 to 100";
     for (path, words) in [
-        ("/articles?limit=0", "limit: 1 to 100"),
-        ("/articles?limit=101", "limit: 1 to 100"),
-        ("/articles?limit=x", "limit: 1 to 100"),
+        ("/articles?limit=0", range),
+        ("/articles?limit=101", range),
+        ("/articles?limit=x", range),
         ("/articles?cursor=x", "cursor: not the `next`"),
     ] {
         system

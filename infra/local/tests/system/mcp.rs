@@ -430,7 +430,7 @@ async fn mistakes_and_limits_are_told_to_the_agent_in_words_that_help() {
             json!({"contents": "x"}),
             "not an argument",
         ),
-        ("list_articles", json!({"limit": 0}), "1 to 100"),
+        ("list_articles", json!({"limit": 0}), "from 1 to 100"),
     ] {
         let result = alice.call(tool, arguments).await;
         assert_eq!(result["isError"], true, "{result}");

@@ -71,7 +71,7 @@ async fn a_report_gives_as_many_rows_as_are_asked_for_and_says_which_reports_the
     for limit in ["0", "100001", "-1", "ten"] {
         report(&system, &format!("/analytics/monthly_calls?limit={limit}"))
             .await
-            .is_problem(StatusCode::BAD_REQUEST, "1 to 100000");
+            .is_problem(StatusCode::BAD_REQUEST, "from 1 to 100000");
     }
     report(&system, "/analytics/gossip").await.is_problem(
         StatusCode::NOT_FOUND,

@@ -220,7 +220,10 @@ async fn a_concurrency_that_makes_no_sense_is_refused_and_costs_nothing() {
         for wrong in [0, -1, 17, 1_000_000] {
             let arguments = json!({"article_guideline_id": article, "concurrency_limit": wrong});
             let answer = system.tool_with("alice", tool, arguments, &[]).await;
-            answer.is_problem(StatusCode::BAD_REQUEST, "concurrency_limit: 1 to 16");
+            answer.is_problem(
+                StatusCode::BAD_REQUEST,
+                "concurrency_limit: must be a whole number from 1 to 16",
+            );
             assert_eq!(answer.json()["field"], "concurrency_limit");
         }
         for wrong in [json!("four"), json!(1.5), Value::Null] {
