@@ -2,6 +2,10 @@
 #![cfg(feature = "pages")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod cpu;
+
+use std::time::Duration;
+
 use nova_research::page::{markdown_of, pictures_as_addresses};
 use serde_json::Value;
 use url::Url;
@@ -37,6 +41,24 @@ fn the_cases_of_pictures_in_markdown_come_out_as_expected() {
         let markdown = case["input"]["markdown"].as_str().unwrap();
         let found = pictures_as_addresses(markdown, &url);
         assert_eq!(found, case["expected"]["equals"], "{}", case["id"]);
+    }
+}
+
+#[test]
+fn pictures_are_found_in_linear_time_however_they_are_written() {
+    let url = Url::parse("https://s.example/d/p").unwrap();
+    for piece in ["![", "[a](", "![a](b.png)", "![a][b]\n\n[b]: c.png\n\n"] {
+        let time = |pieces: usize| {
+            let markdown = piece.repeat(pieces);
+            let (found, time) = cpu::time(|| pictures_as_addresses(&markdown, &url));
+            assert!(!found.is_empty());
+            time
+        };
+        let (short, long) = (time(10_000), time(80_000));
+        assert!(
+            long < short * 8 * 3 + Duration::from_millis(60),
+            "{piece:?}: {short:?} became {long:?} for eight times as much"
+        );
     }
 }
 
