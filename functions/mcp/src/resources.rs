@@ -1,6 +1,5 @@
 //! What a client may read: the caller's own articles and their texts, and how this deployment is set up.
 
-use futures_util::{TryStreamExt as _, future::BoxFuture};
 use nova_runtime::{Problem, rfc3339};
 use nova_store::{ArticleId, BlobRef, REQUIRED_VERSION, Source};
 use rmcp::{
@@ -328,15 +327,7 @@ async fn text(
     Ok(ResourceContents::text(text, uri).with_mime_type(kind))
 }
 
-fn whole<'a>(
-    nova: &'a Nova,
-    blob: &'a BlobRef,
-    download_url: &'a str,
-) -> BoxFuture<'a, Result<String, Problem>> {
-    Box::pin(collect(nova, blob, download_url))
-}
-
-async fn collect(nova: &Nova, blob: &BlobRef, download_url: &str) -> Result<String, Problem> {
+async fn whole(nova: &Nova, blob: &BlobRef, download_url: &str) -> Result<String, Problem> {
     if blob.size > TEXT_LIMIT_BYTES {
         return Err(Problem::bad_request(format!(
             "It has {} bytes, more than an agent can read at once ({TEXT_LIMIT_BYTES}). The whole \
@@ -344,11 +335,7 @@ async fn collect(nova: &Nova, blob: &BlobRef, download_url: &str) -> Result<Stri
             blob.size
         )));
     }
-    let mut bytes = Vec::new();
-    let mut content = nova.blobs.read(blob, None).await?.stream;
-    while let Some(chunk) = content.try_next().await? {
-        bytes.extend_from_slice(&chunk);
-    }
+    let bytes = nova.blobs.read_whole(blob).await?;
     String::from_utf8(bytes).map_err(Problem::internal)
 }
 
