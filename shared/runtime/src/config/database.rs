@@ -28,7 +28,8 @@ pub enum DatabaseTarget {
     CloudSql(CloudSqlConfig),
 }
 
-/// A database in Cloud SQL.
+/// A database in Cloud SQL. Two settings more are read by the connector itself, as all connectors of
+/// Google's do: `GOOGLE_CLOUD_UNIVERSE_DOMAIN` and `GOOGLE_CLOUD_QUOTA_PROJECT`.
 #[derive(Clone, Debug)]
 pub struct CloudSqlConfig {
     /// `CLOUD_SQL_INSTANCE`: `project:region:instance`, or a DNS name that leads to one.
