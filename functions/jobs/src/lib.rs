@@ -75,7 +75,7 @@ impl From<Job> for Shown {
 /// At once, or with `X-Nova-Max-Wait` when it has ended or so many seconds have passed.
 async fn show(call: Call) -> Result<Response, Problem> {
     let id = call.path_id("id", "job")?;
-    let patience = patience(&call, Duration::ZERO)?;
+    let patience = patience(call.headers(), Duration::ZERO)?;
     let job = wait(call.app(), call.user()?, id, patience).await?;
     Ok(json(StatusCode::OK, &Shown::from(job)))
 }

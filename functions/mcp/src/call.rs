@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use nova_runtime::{Problem, whole_numbers};
+use nova_runtime::{Problem, jobs::patience, whole_numbers};
 use rmcp::{
     ErrorData, RoleServer,
     model::{
@@ -24,8 +24,6 @@ use crate::{
 
 /// Clients give up after sixty seconds.
 pub(crate) const WAIT: Duration = Duration::from_secs(50);
-/// What `X-Nova-Max-Wait` may ask for at most.
-const LONGEST_WAIT: Duration = Duration::from_mins(14);
 /// How long a client that can follow a task waits for a job that may be quick.
 const TASK_WAIT: Duration = Duration::from_secs(1);
 /// How often progress is told.
@@ -165,16 +163,7 @@ impl Step<'_> {
 
     fn patience(&self) -> Result<Duration, Problem> {
         let parts = self.context.extensions.get::<http::request::Parts>();
-        let Some(header) = parts.and_then(|parts| parts.headers.get("x-nova-max-wait")) else {
-            return Ok(WAIT);
-        };
-        let seconds = header
-            .to_str()
-            .ok()
-            .and_then(|seconds| seconds.parse().ok());
-        let seconds =
-            seconds.ok_or_else(|| Problem::bad_field("X-Nova-Max-Wait", "a number of seconds"))?;
-        Ok(Duration::from_secs(seconds).min(LONGEST_WAIT))
+        parts.map_or(Ok(WAIT), |parts| patience(&parts.headers, WAIT))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use nova_store::{Article, Charge, Enqueued, Job, JobState, NewJob, Tenant, Usage, UserId};
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
@@ -31,8 +31,9 @@ use crate::{
 const ARGUMENTS_LIMIT_BYTES: u64 = 256 * 1024;
 /// Agents' clients give up after 60 seconds.
 const WAIT: Duration = Duration::from_secs(50);
-/// What `X-Nova-Max-Wait` may ask for at most, in seconds.
-const LONGEST_WAIT_SECONDS: u64 = 840;
+const X_NOVA_MAX_WAIT: HeaderName = HeaderName::from_static("x-nova-max-wait");
+/// What `X-Nova-Max-Wait` may ask for at most.
+const LONGEST_WAIT: Duration = Duration::from_mins(14);
 /// How long the answer of a job is given to whoever asks the same again.
 const ANSWER_STAYS: Duration = Duration::from_mins(10);
 /// How long its problem is, to who was told to call again; then a call is a new try.
@@ -124,7 +125,7 @@ impl Registered {
     /// Answers a call over HTTP.
     pub(crate) async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
         let user = call.user()?.clone();
-        let patience = patience(&call, WAIT)?;
+        let patience = patience(call.headers(), WAIT)?;
         let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
         let tool = self.clone();
         let asks = user.clone();
@@ -258,18 +259,14 @@ fn dedupe_key(tool: &str, article: Uuid, arguments: &str, revision: &str) -> [u8
 /// # Errors
 ///
 /// 400 when that is no number.
-pub fn patience(call: &Call, unsaid: Duration) -> Result<Duration, Problem> {
-    match call.header("x-nova-max-wait") {
-        None => Ok(unsaid),
-        Some(seconds) => read_patience(seconds),
-    }
-}
-
-fn read_patience(seconds: &str) -> Result<Duration, Problem> {
-    let seconds = seconds
-        .parse::<u64>()
-        .map_err(|_not_a_number| Problem::bad_field("X-Nova-Max-Wait", "a number of seconds"))?;
-    Ok(Duration::from_secs(seconds.min(LONGEST_WAIT_SECONDS)))
+pub fn patience(headers: &HeaderMap, unsaid: Duration) -> Result<Duration, Problem> {
+    let Some(seconds) = headers.get(X_NOVA_MAX_WAIT) else {
+        return Ok(unsaid);
+    };
+    let seconds = seconds.to_str().ok().and_then(|it| it.parse().ok());
+    let seconds =
+        seconds.ok_or_else(|| Problem::bad_field("X-Nova-Max-Wait", "a number of seconds"))?;
+    Ok(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// What the caller of a job's tool reads about it as it is now: its result or its problem, or how far
@@ -363,8 +360,16 @@ mod tests {
 
     #[test]
     fn a_caller_may_wait_longer_but_not_for_ever() {
-        assert_eq!(read_patience("0").unwrap(), Duration::ZERO);
-        assert_eq!(read_patience("99999").unwrap(), Duration::from_mins(14));
-        assert!(read_patience("soon").is_err());
+        let of = |seconds: &'static [u8]| {
+            let seconds = HeaderValue::from_bytes(seconds).unwrap();
+            let headers = HeaderMap::from_iter([(X_NOVA_MAX_WAIT, seconds)]);
+            patience(&headers, WAIT)
+        };
+        assert_eq!(patience(&HeaderMap::new(), WAIT).unwrap(), WAIT);
+        assert_eq!(of(b"0").unwrap(), Duration::ZERO);
+        assert_eq!(of(b"99999").unwrap(), Duration::from_mins(14));
+        for wrong in [&b"soon"[..], b"-1", b"\xff"] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
+        }
     }
 }
