@@ -207,9 +207,6 @@ pub(crate) fn failed(document: &Value) -> CallToolResult {
 }
 
 pub(crate) fn refused(problem: &Problem, caller: &Caller) -> CallToolResult {
-    if problem.is_our_fault() {
-        let cause = problem.causes();
-        tracing::error!(cause, "a tool failed: {}", problem.detail());
-    }
+    problem.log();
     failed(&problem.document(caller.context.request_id()))
 }

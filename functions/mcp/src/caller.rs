@@ -22,10 +22,10 @@ impl Caller {
     /// A problem as an error of the protocol. The cause of a fault of ours goes to the log, and the id
     /// to both.
     pub(crate) fn error(&self, problem: &Problem) -> ErrorData {
+        problem.log();
         let detail = problem.detail();
         if problem.is_our_fault() {
-            let (request_id, cause) = (self.context.request_id(), problem.causes());
-            tracing::error!(cause, "a request failed: {detail}");
+            let request_id = self.context.request_id();
             let told = format!("{detail} Quote {request_id} when you report it.");
             return ErrorData::internal_error(told, None);
         }

@@ -68,7 +68,7 @@ async fn each_line_about_a_tool_names_the_request_that_the_agent_is_told() {
         .filter(|line| {
             line["message"]
                 .as_str()
-                .is_some_and(|it| it.contains("a tool failed"))
+                .is_some_and(|it| it.starts_with("not available: "))
         })
         .collect();
     assert_eq!(failed.len(), 1, "{log}");

@@ -82,8 +82,8 @@ async fn start(arguments: Vec<String>, environment: Environment) -> u8 {
             complain(told, outcome::STOPPED)
         }
         Err(problem) => {
-            let cause = problem.causes();
-            tracing::error!(cause, "there is no document: {}", problem.detail());
+            let error = problem.causes();
+            tracing::error!(error, "there is no document: {}", problem.detail());
             complain(problem.detail(), outcome::NO_DOCUMENT)
         }
     }

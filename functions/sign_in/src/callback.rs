@@ -94,8 +94,8 @@ pub(crate) async fn callback(call: Call) -> Result<Response, Problem> {
         Ok(response) => Ok(response),
         Err(Failure::Problem(problem)) => Err(problem),
         Err(Failure::Refused(refused)) => {
-            let cause = std::error::Error::source(&refused).map(ToString::to_string);
-            tracing::info!(cause, "a sign-in was refused: {refused}");
+            let error = std::error::Error::source(&refused).map(ToString::to_string);
+            tracing::info!(error, "a sign-in was refused: {refused}");
             Ok(try_again(StatusCode::BAD_REQUEST, &refused.to_string()))
         }
     }

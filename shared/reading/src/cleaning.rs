@@ -78,8 +78,11 @@ impl Cleaner {
         let cleaned = answer
             .map_err(|error| error.to_string())
             .and_then(|answer| without(&blocks, &answer));
-        cleaned.map(Some).inspect_err(|why| {
-            tracing::warn!(why, "a page stays as it was read: the model was of no use");
+        cleaned.map(Some).inspect_err(|error| {
+            tracing::warn!(
+                error,
+                "a page stays as it was read: the model was of no use"
+            );
         })
     }
 }

@@ -79,7 +79,7 @@ impl Dispatcher {
             .await
             .unwrap_or_else(|panic| Err(Problem::panicked(&*panic)));
         let mut response = outcome.unwrap_or_else(|problem| {
-            log_problem(&problem);
+            problem.log();
             if for_a_person {
                 problem.into_page(&context.request_id)
             } else {
@@ -323,20 +323,6 @@ fn header_text(parts: &Parts, name: header::HeaderName) -> String {
         .get(name)
         .and_then(|value| value.to_str().ok());
     value.unwrap_or_default().chars().take(200).collect()
-}
-
-/// An error is logged once, here; `error` means that someone should act.
-fn log_problem(problem: &Problem) {
-    let (status, detail) = (problem.status().as_u16(), problem.detail());
-    let cause = problem.causes();
-    let cause = cause.as_deref();
-    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
-        tracing::warn!(status, cause, "not available: {detail}");
-    } else if problem.is_our_fault() {
-        tracing::error!(status, cause, "request failed: {detail}");
-    } else {
-        tracing::debug!(status, cause, "request refused: {detail}");
-    }
 }
 
 /// How much of a path is logged, in characters; none of ours is as long.

@@ -2,7 +2,7 @@
 //!
 //! Two audiences, two texts. The caller gets `title` and `detail`, written on purpose, naming the
 //! field and the remedy. The log gets the cause, once, at the place where the answer is made
-//! ([`crate::dispatch`]); a database or provider error never reaches the caller as text, only as
+//! ([`Problem::log`]); a database or provider error never reaches the caller as text, only as
 //! "internal error" with the request id to quote.
 
 use std::{any::Any, borrow::Cow, error::Error, fmt, ops::RangeInclusive, time::Duration};
@@ -264,6 +264,19 @@ impl Problem {
     /// The chain of causes, for the log.
     pub fn causes(&self) -> Option<String> {
         Some(log::causes(&**self.0.cause.as_ref()?))
+    }
+
+    /// A line in the log: once, where the answer is made. `error` means that someone should act.
+    pub fn log(&self) {
+        let (status, detail) = (self.0.status.as_u16(), self.detail());
+        let error = self.causes();
+        if self.0.status == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::warn!(status, error, "not available: {detail}");
+        } else if self.is_our_fault() {
+            tracing::error!(status, error, "request failed: {detail}");
+        } else {
+            tracing::debug!(status, error, "request refused: {detail}");
+        }
     }
 
     /// The document as JSON, with the id to quote.

@@ -201,7 +201,7 @@ impl Registered {
             Ok::<_, Problem>(())
         };
         if let Err(problem) = refund.await {
-            tracing::error!(%call_id, tool = self.name, ?problem, "a failed call could not be refunded");
+            tracing::error!(%call_id, tool = self.name, error = ?problem, "a failed call could not be refunded");
         }
     }
 

@@ -71,8 +71,8 @@ impl Once {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => {
                 let status = problem.status().as_u16();
-                let cause = problem.causes();
-                tracing::error!(status, cause, "{}", problem.detail());
+                let error = problem.causes();
+                tracing::error!(status, error, "{}", problem.detail());
                 ExitCode::FAILURE
             }
         }

@@ -237,7 +237,7 @@ pub(super) async fn ring_for(app: &App, user: &UserId, ring: &Ring<'_>) -> bool 
     };
     if let Err(problem) = noted.await {
         // Then the sweeper calls once more, which does no harm.
-        tracing::warn!(?problem, job_id = %ring.job, "a call for a worker is not noted");
+        tracing::warn!(error = ?problem, job_id = %ring.job, "a call for a worker is not noted");
     }
     true
 }

@@ -295,7 +295,7 @@ impl<T: LongTool> Worker<'_, T> {
                 // worker has the job by then, which `stay_alive` notices. What the database refuses
                 // it refuses again.
                 Err(problem) if problem.is_our_fault() && !problem.is_final() && tries < 60 => {
-                    tracing::warn!(?problem, "what was fetched is not kept yet");
+                    tracing::warn!(error = ?problem, "what was fetched is not kept yet");
                     sleep(pause(
                         tries,
                         Duration::from_millis(200),
@@ -331,7 +331,7 @@ impl<T: LongTool> Worker<'_, T> {
                 Ok(Err(failure)) => failure,
                 Err(panic) => {
                     let problem = Problem::panicked(&*panic);
-                    tracing::error!(?problem, tool = T::NAME, key, "a piece failed by our fault");
+                    tracing::error!(error = ?problem, tool = T::NAME, key, "a piece failed by our fault");
                     Failure::Never("failed on our side".to_owned())
                 }
             };
@@ -438,13 +438,13 @@ impl<T: LongTool> Worker<'_, T> {
             Err(Stop::Cancelled) => tenant.end_job(id, fence, Ended::Cancelled).await?,
             Err(Stop::Rest) => return self.put_off(tenant, Duration::ZERO, false).await,
             Err(Stop::Problem(problem)) if problem.is_our_fault() && self.in_vain() < ATTEMPTS => {
-                tracing::warn!(job_id = %id, tool = T::NAME, ?problem, "a job is put off");
+                tracing::warn!(job_id = %id, tool = T::NAME, error = ?problem, "a job is put off");
                 let tries = u32::try_from(self.in_vain() - 1).unwrap_or_default();
                 let wait = pause(tries, Duration::from_secs(5), Duration::from_mins(5));
                 return self.put_off(tenant, wait, true).await;
             }
             Err(Stop::Problem(problem) | Stop::Final(problem)) => {
-                tracing::error!(job_id = %id, tool = T::NAME, ?problem, "a job failed");
+                tracing::error!(job_id = %id, tool = T::NAME, error = ?problem, "a job failed");
                 let document = problem.document(&id.simple().to_string());
                 let document = to_raw_value(&document).map_err(Problem::internal)?;
                 let ended = tenant.end_job(id, fence, Ended::Failed(&document)).await?;
