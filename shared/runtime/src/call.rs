@@ -11,9 +11,9 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::{
+    admission,
     app::App,
     body::{Body, BodyError, Guarded, empty},
-    dispatch,
     identity::{Identity, Scope},
     json,
     multipart::Multipart,
@@ -213,7 +213,7 @@ impl Call {
         if self.identity()?.may(scopes) {
             return Ok(());
         }
-        Err(dispatch::refuse(
+        Err(admission::refuse(
             &self.app,
             &self.parts,
             scopes,

@@ -40,6 +40,7 @@ pub mod receipts;
 pub mod serve;
 pub mod tokens;
 
+mod admission;
 mod app;
 mod call;
 pub mod database;
