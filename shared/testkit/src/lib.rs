@@ -14,6 +14,7 @@ pub mod providers;
 pub mod proxy;
 pub mod usage;
 
+mod fault;
 mod gate;
 mod port;
 

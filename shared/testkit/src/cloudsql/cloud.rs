@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::certificates::Regions;
 use super::dns::Zone;
-use super::fault::Faults;
+use super::fault::{Effect, Step};
 use super::instance;
 use super::journal::Journal;
 use super::tokens::Tokens;
+use crate::fault::Faults;
 
 pub(super) struct Cloud {
     /// Where the HTTP server listens.
@@ -19,7 +20,7 @@ pub(super) struct Cloud {
     pub(super) settings: Mutex<Settings>,
     pub(super) tokens: Tokens,
     pub(super) journal: Journal,
-    pub(super) faults: Faults,
+    pub(super) faults: Faults<Step, Effect>,
     pub(super) zone: Zone,
     pub(super) regions: Regions,
     pub(super) instances: Instances,
@@ -63,6 +64,11 @@ impl Cloud {
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What goes wrong with a step, this time.
+    pub(super) fn fault(&self, step: Step) -> Option<Effect> {
+        self.faults.take(|it| *it == step)
     }
 
     /// The number of a new connection to an instance.

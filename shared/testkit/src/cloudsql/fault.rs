@@ -1,7 +1,8 @@
 //! Scripted misbehaviour: each step on the way to a connection can be made to fail, in the order a test wants.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::fault;
 
 /// The steps of a connection, each of which can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,70 +54,11 @@ pub enum Effect {
 }
 
 /// An [`Effect`] on a [`Step`], and how often it happens (once, unless said otherwise).
-#[derive(Clone, Debug)]
-pub struct Fault {
-    step: Step,
-    effect: Effect,
-    skip: u32,
-    times: u32,
-}
+pub type Fault = fault::Fault<Step, Effect>;
 
 impl Fault {
     /// Goes wrong the next time.
     pub const fn new(step: Step, effect: Effect) -> Self {
-        Self {
-            step,
-            effect,
-            skip: 0,
-            times: 1,
-        }
-    }
-
-    /// Happens this many times in a row.
-    #[must_use]
-    pub const fn times(mut self, times: u32) -> Self {
-        self.times = times;
-        self
-    }
-
-    /// Lets this many pass first.
-    #[must_use]
-    pub const fn after(mut self, skip: u32) -> Self {
-        self.skip = skip;
-        self
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<Vec<Fault>>);
-
-impl Faults {
-    pub(super) fn add(&self, fault: Fault) {
-        self.lock().push(fault);
-    }
-
-    pub(super) fn are_used_up(&self) -> bool {
-        self.lock().iter().all(|fault| fault.times == 0)
-    }
-
-    /// The effect on this occasion: that of the first fault for the step that is due.
-    pub(super) fn take(&self, step: Step) -> Option<Effect> {
-        let mut faults = self.lock();
-        for fault in faults
-            .iter_mut()
-            .filter(|fault| fault.step == step && fault.times > 0)
-        {
-            if fault.skip > 0 {
-                fault.skip -= 1;
-                continue;
-            }
-            fault.times -= 1;
-            return Some(fault.effect.clone());
-        }
-        None
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Self::once(step, effect)
     }
 }

@@ -1,6 +1,5 @@
 //! Scripted misbehaviour: what the cloud does on a bad day, on demand and in the order a test wants.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use super::answer::Refusal;
 use super::object::encode_crc32c;
 use super::request::{Action, Call};
 use super::{Body, Cut, Incoming, whole};
-use crate::Gate;
+use crate::{Gate, fault};
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
@@ -41,90 +40,40 @@ pub enum Effect {
 }
 
 /// An [`Effect`], the requests it is for, and how often it happens (once, unless said otherwise).
-#[derive(Clone, Debug)]
-pub struct Fault {
-    effect: Effect,
+pub type Fault = fault::Fault<Requests, Effect>;
+
+/// Requests of a kind, about objects whose names begin so.
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
     action: Option<Action>,
     object_prefix: String,
-    skip: u32,
-    times: u32,
+}
+
+impl Requests {
+    pub(super) fn include(&self, call: &Call) -> bool {
+        self.action.is_none_or(|action| action == call.action)
+            && call.object.starts_with(&self.object_prefix)
+    }
 }
 
 impl Fault {
     /// Goes wrong once, for the next request of any kind.
     pub fn new(effect: Effect) -> Self {
-        Self {
-            effect,
-            action: None,
-            object_prefix: String::new(),
-            skip: 0,
-            times: 1,
-        }
+        Self::once(Requests::default(), effect)
     }
 
     /// Only for requests of this kind.
     #[must_use]
     pub fn on(mut self, action: Action) -> Self {
-        self.action = Some(action);
+        self.when.action = Some(action);
         self
     }
 
     /// Only for objects whose names begin so.
     #[must_use]
     pub fn object(mut self, prefix: impl Into<String>) -> Self {
-        self.object_prefix = prefix.into();
+        self.when.object_prefix = prefix.into();
         self
-    }
-
-    /// Lets this many matching requests pass first.
-    #[must_use]
-    pub fn after(mut self, requests: u32) -> Self {
-        self.skip = requests;
-        self
-    }
-
-    /// Happens this many times in a row.
-    #[must_use]
-    pub fn times(mut self, times: u32) -> Self {
-        self.times = times;
-        self
-    }
-
-    fn matches(&self, call: &Call) -> bool {
-        self.times > 0
-            && self.action.is_none_or(|action| action == call.action)
-            && call.object.starts_with(&self.object_prefix)
-    }
-}
-
-#[derive(Default)]
-pub(super) struct Faults(Mutex<Vec<Fault>>);
-
-impl Faults {
-    pub(super) fn add(&self, fault: Fault) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(fault);
-    }
-
-    pub(super) fn are_used_up(&self) -> bool {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.iter().all(|fault| fault.times == 0)
-    }
-
-    /// The effect for this request: that of the first fault that matches and is due.
-    pub(super) fn take(&self, call: &Call) -> Option<Effect> {
-        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for fault in faults.iter_mut().filter(|fault| fault.matches(call)) {
-            if fault.skip > 0 {
-                fault.skip -= 1;
-                continue;
-            }
-            fault.times -= 1;
-            return Some(fault.effect.clone());
-        }
-        None
     }
 }
 

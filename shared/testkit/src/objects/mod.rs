@@ -46,6 +46,8 @@ pub use fault::{Effect, Fault};
 pub use object::Object;
 pub use request::Action;
 
+use crate::fault::Faults;
+
 /// What an answer's body is made of.
 pub type Body = BoxBody<Bytes, std::io::Error>;
 
@@ -83,7 +85,7 @@ struct Inner {
     token: Option<String>,
     disk: Arc<disk::Disk>,
     sessions: session::Sessions,
-    faults: fault::Faults,
+    faults: Faults<fault::Requests, Effect>,
     log: Mutex<Vec<Seen>>,
 }
 
@@ -146,7 +148,7 @@ impl ObjectStore {
                 token: config.token,
                 disk: Arc::new(disk),
                 sessions: session::Sessions::default(),
-                faults: fault::Faults::default(),
+                faults: Faults::default(),
                 log: Mutex::default(),
             }),
             server: None,
@@ -211,7 +213,7 @@ impl Inner {
         if wanted.is_some_and(|wanted| call.header("authorization") != Some(wanted.as_str())) {
             return Ok(answer::Refusal::unauthorized().into_response());
         }
-        let effect = self.faults.take(&call);
+        let effect = self.faults.take(|requests| requests.include(&call));
         let answered = match fault::before(effect.as_ref(), body).await {
             Ok(body) => match self.act(&call, body).await {
                 Ok(answer) => fault::after(effect.as_ref(), answer).await,

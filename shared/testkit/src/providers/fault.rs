@@ -1,14 +1,11 @@
 //! What goes wrong, on demand and in the order a test wants.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Answer, Received};
-use crate::Gate;
+use super::Answer;
+use crate::{Gate, fault};
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
@@ -34,77 +31,23 @@ pub enum Effect {
 }
 
 /// An [`Effect`], the requests it is for, and how often it happens (once, unless said otherwise).
-#[derive(Clone, Debug)]
-pub struct Fault {
-    effect: Effect,
-    mention: String,
-    skip: u32,
-    times: u32,
-}
+pub type Fault = fault::Fault<Mention, Effect>;
+
+/// Requests that mention this, in their address or in their body.
+#[derive(Clone, Debug, Default)]
+pub struct Mention(pub(super) String);
 
 impl Fault {
     /// Goes wrong once, for the next request.
     pub fn new(effect: Effect) -> Self {
-        Self {
-            effect,
-            mention: String::new(),
-            skip: 0,
-            times: 1,
-        }
+        Self::once(Mention::default(), effect)
     }
 
     /// Only for requests that mention this, in their address or in their body.
     #[must_use]
     pub fn on(mut self, mention: impl Into<String>) -> Self {
-        self.mention = mention.into();
+        self.when = Mention(mention.into());
         self
-    }
-
-    /// Lets so many of them pass first.
-    #[must_use]
-    pub fn after(mut self, requests: u32) -> Self {
-        self.skip = requests;
-        self
-    }
-
-    /// Happens so many times in a row.
-    #[must_use]
-    pub fn times(mut self, times: u32) -> Self {
-        self.times = times;
-        self
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<Vec<Fault>>);
-
-impl Faults {
-    pub(super) fn add(&self, fault: Fault) {
-        self.all().push(fault);
-    }
-
-    pub(super) fn are_used_up(&self) -> bool {
-        self.all().iter().all(|fault| fault.times == 0)
-    }
-
-    /// The effect for this request: that of the first fault that is for it and due.
-    pub(super) fn take(&self, received: &Received) -> Option<Effect> {
-        for fault in self.all().iter_mut() {
-            if fault.times == 0 || !received.mentions(&fault.mention) {
-                continue;
-            }
-            if fault.skip > 0 {
-                fault.skip -= 1;
-                continue;
-            }
-            fault.times -= 1;
-            return Some(fault.effect.clone());
-        }
-        None
-    }
-
-    fn all(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

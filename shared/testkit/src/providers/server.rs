@@ -22,8 +22,9 @@ use tokio::{
 use super::{
     Answer, Effect, Fault, Payment,
     answer::Body,
-    fault::{Faults, unwell},
+    fault::{Mention, unwell},
 };
+use crate::fault::Faults;
 
 /// Nothing that the tools send is longer.
 const MAX_BODY_BYTES: usize = 64 << 20;
@@ -81,7 +82,7 @@ struct Running {
 
 struct Shared {
     script: Box<Script>,
-    faults: Faults,
+    faults: Faults<Mention, Effect>,
     received: Mutex<Vec<Received>>,
     ledger: Mutex<Vec<Payment>>,
 }
@@ -191,7 +192,7 @@ async fn answer(
     locked(&shared.received).push(received.clone());
     let mut cut = None;
     let mut is_garbage = false;
-    match shared.faults.take(&received) {
+    match shared.faults.take(|Mention(it)| received.mentions(it)) {
         None => {}
         Some(Effect::Status(status)) => return Ok(unwell(status).send(None).await),
         Some(Effect::RetryAfter(status, seconds)) => {

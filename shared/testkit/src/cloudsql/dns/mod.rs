@@ -102,7 +102,7 @@ async fn answer(cloud: &Cloud, bytes: &[u8], tcp: bool) -> Option<Vec<u8>> {
         kind: question.kind,
         tcp,
     });
-    match cloud.faults.take(Step::Dns) {
+    match cloud.fault(Step::Dns) {
         None => {}
         Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
         Some(Effect::Drop) => return None,

@@ -129,7 +129,7 @@ impl Call {
             return Ok(reply::error(400, "invalid", "the body cannot be read"));
         };
         let step = route.step();
-        match step.and_then(|step| self.cloud.faults.take(step)) {
+        match step.and_then(|step| self.cloud.fault(step)) {
             None => {}
             Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
             Some(Effect::Drop) => return Err(Cut),

@@ -60,7 +60,7 @@ impl Connection {
                     .collect(),
             }
         };
-        let fault = self.instance.cloud.faults.take(Step::Tls);
+        let fault = self.instance.cloud.fault(Step::Tls);
         if !survives(fault, &mut start.io).await {
             return Err(io::Error::other("cut by a fault"));
         }

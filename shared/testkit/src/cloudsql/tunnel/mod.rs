@@ -61,7 +61,7 @@ impl Connection {
     async fn serve(&self, mut stream: TcpStream) {
         // Without it answers are slower, not wrong.
         stream.set_nodelay(true).ok();
-        let fault = self.instance.cloud.faults.take(Step::Tcp);
+        let fault = self.instance.cloud.fault(Step::Tcp);
         if !survives(fault, &mut stream).await {
             return;
         }

@@ -71,7 +71,7 @@ impl Connection {
     }
 
     async fn login_fault(&self, user: &str) -> io::Result<Option<Refusal>> {
-        match self.instance.cloud.faults.take(Step::Login) {
+        match self.instance.cloud.fault(Step::Login) {
             None => Ok(None),
             Some(Effect::Delay(time)) => {
                 tokio::time::sleep(time).await;

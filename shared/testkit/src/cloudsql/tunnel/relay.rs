@@ -30,7 +30,7 @@ pub(super) async fn connect(backend: &Backend) -> io::Result<Box<dyn Duplex>> {
 impl Connection {
     /// For databases whose language is not spoken here: they ask for passwords themselves.
     pub(super) async fn serve_unread(&self, secured: &mut Secured) {
-        match self.instance.cloud.faults.take(Step::Login) {
+        match self.instance.cloud.fault(Step::Login) {
             None => {}
             Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
             Some(Effect::Hang) => std::future::pending().await,
