@@ -47,7 +47,7 @@ impl Kept {
 }
 
 /// The result object.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Answer {
     /// `success`, `partial` when some questions failed, `failed` when all did.
     status: &'static str,
@@ -62,6 +62,11 @@ pub(super) struct Answer {
     left_out: BTreeMap<String, u64>,
     cost: Cost,
     message: String,
+    /// Who answered last.
+    #[serde(skip)]
+    provider: Option<String>,
+    #[serde(skip)]
+    cost_micros: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,85 +91,84 @@ impl Answer {
         article: impl std::fmt::Display,
         pieces: &[JobItem],
     ) -> Result<Self, serde_json::Error> {
-        let (mut total, mut processed, mut before) = (Kept::default(), 0, 0);
-        let (mut failures, mut cost) = (Vec::new(), Cost::default());
+        let mut answer = Self::default();
         for piece in pieces {
-            let result = piece
-                .result
-                .as_ref()
-                .filter(|_| piece.state == ItemState::Done);
-            let Some(result) = result else {
-                let (reason, detail) = reason(piece.error.as_deref().unwrap_or_default());
-                failures.push(Failure {
-                    query: piece.key.clone(),
-                    reason: reason.to_owned(),
-                    detail: detail.to_owned(),
-                });
-                continue;
-            };
-            let kept: Kept = serde_json::from_str(result.get())?;
-            processed += 1;
-            total.provider = kept.provider.or(total.provider);
-            if kept.before {
-                before += 1;
-                continue;
-            }
-            cost.calls += 1;
-            if let Some(micros) = kept.cost_micros {
-                total.cost_micros = Some(total.cost_micros.unwrap_or_default() + micros);
-            }
-            total.sources += kept.sources;
-            total.answers += kept.answers;
-            for (reason, count) in kept.left_out {
-                *total.left_out.entry(reason).or_default() += count;
+            let result = piece.result.as_ref();
+            match result.filter(|_| piece.state == ItemState::Done) {
+                Some(result) => answer.add(serde_json::from_str(result.get())?),
+                None => answer.failures.push(Failure::of(piece)),
             }
         }
-        cost.usd = total.cost_micros.map(dollars);
-        let status = match (failures.len(), processed) {
+        answer.status = match (answer.failures.len(), answer.queries_processed) {
             (0, _) => "success",
             (_, 0) => "failed",
             _ => "partial",
         };
-        let provider = total.provider.as_deref().unwrap_or("search");
-        let mut message = match status {
+        answer.cost.usd = answer.cost_micros.map(dollars);
+        answer.message = answer.words(article);
+        Ok(answer)
+    }
+
+    fn add(&mut self, kept: Kept) {
+        self.queries_processed += 1;
+        self.provider = kept.provider.or(self.provider.take());
+        if kept.before {
+            self.queries_answered_before += 1;
+            return;
+        }
+        self.cost.calls += 1;
+        if let Some(micros) = kept.cost_micros {
+            *self.cost_micros.get_or_insert_default() += micros;
+        }
+        self.sources_added += kept.sources;
+        self.answers_added += kept.answers;
+        for (reason, count) in kept.left_out {
+            *self.left_out.entry(reason).or_default() += count;
+        }
+    }
+
+    fn words(&self, article: impl std::fmt::Display) -> String {
+        let (processed, sources) = (self.queries_processed, self.sources_added);
+        let provider = self.provider.as_deref().unwrap_or("search");
+        let mut words = match self.status {
             "failed" => {
                 format!("None of the queries for article guideline '{article}' could be answered.")
             }
             _ => format!(
                 "Successfully completed {provider} research round for article guideline '{article}'. \
-                 Processed {processed} queries and added {} source sections to database.",
-                total.sources
+                 Processed {processed} queries and added {sources} source sections to database."
             ),
         };
         for (count, what) in [
             (
-                total.answers,
+                self.answers_added,
                 "further answers of known sources were added.",
             ),
             (
-                before,
+                self.queries_answered_before,
                 "queries were answered within the last 24 hours and not paid for again.",
             ),
             (
-                failures.len() as u64,
+                self.failures.len() as u64,
                 "queries failed; `failures` says why. Call again with these alone.",
             ),
         ] {
             if count > 0 {
-                message = format!("{message} {count} {what}");
+                words = format!("{words} {count} {what}");
             }
         }
-        Ok(Self {
-            status,
-            queries_processed: processed,
-            sources_added: total.sources,
-            answers_added: total.answers,
-            queries_answered_before: before,
-            failures,
-            left_out: total.left_out,
-            cost,
-            message,
-        })
+        words
+    }
+}
+
+impl Failure {
+    fn of(piece: &JobItem) -> Self {
+        let (reason, detail) = reason(piece.error.as_deref().unwrap_or_default());
+        Self {
+            query: piece.key.clone(),
+            reason: reason.to_owned(),
+            detail: detail.to_owned(),
+        }
     }
 }
 
