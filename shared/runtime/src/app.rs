@@ -125,14 +125,17 @@ impl App {
 
     /// Where users fetch an article's research file.
     pub fn download_url(&self, article: uuid::Uuid) -> String {
-        let server = self.config.server_url.as_str().trim_end_matches('/');
-        format!("{server}/download_research?article_guideline_id={article}")
+        self.address_of("download_research", article)
     }
 
     /// Where users upload the files that an article's guideline names.
     pub fn local_files_url(&self, article: uuid::Uuid) -> String {
+        self.address_of("upload_local_files", article)
+    }
+
+    fn address_of(&self, page: &str, article: uuid::Uuid) -> String {
         let server = self.config.server_url.as_str().trim_end_matches('/');
-        format!("{server}/upload_local_files?article_guideline_id={article}")
+        format!("{server}/{page}?article_guideline_id={article}")
     }
 
     /// Who checks tokens; `None` when no issuer is configured.
