@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::sleep};
 use uuid::Uuid;
 
-use crate::support::{Nova, Settings, ring};
+use crate::support::{Instance, Nova, Settings, ring};
 
 pub(crate) const TOOL: &str = "read_pages";
 
@@ -404,26 +404,25 @@ async fn a_worker_that_is_killed_after_some_pieces_costs_none_twice() {
 async fn what_a_worker_was_paying_for_when_it_lost_its_job_is_written_down_too() {
     let setup = Setup::new(Provider::with_gate(0)).await;
     let job = setup.job(&["a"]).await;
-    let first = setup.nova.ring(TOOL, &job);
-    let second = async {
-        while setup.provider.asked("a") < 1 {
-            sleep(Duration::from_millis(5)).await;
-        }
-        setup.worker_is_given_up().await;
-        let second = setup.nova.instance(&tools(&setup.provider));
-        let ringing = ring(second.address, TOOL, &job);
-        let open = async {
-            while setup.provider.asked("a") < 2 {
-                sleep(Duration::from_millis(5)).await;
-            }
-            // Only the second is let through; the first hears with its heartbeat that it has lost.
-            sleep(Duration::from_secs(6)).await;
-            setup.provider.open();
-        };
-        let (status, ()) = tokio::join!(ringing, open);
-        assert_eq!(status, 200);
+    let (first, second) = (
+        setup.nova.instance(&tools(&setup.provider)),
+        setup.nova.instance(&tools(&setup.provider)),
+    );
+    let called = |worker: &Instance| {
+        let (address, job) = (worker.address, job.clone());
+        tokio::spawn(async move { ring(address, TOOL, &job).await })
     };
-    tokio::join!(first, second);
+    let loses = called(&first);
+    while setup.provider.asked("a") < 1 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    setup.worker_is_given_up().await;
+    let wins = called(&second);
+    // The first ends when it hears with its heartbeat that it has lost; then the second is let through.
+    loses.await.unwrap();
+    assert_eq!(setup.provider.asked("a"), 2);
+    setup.provider.open();
+    assert_eq!(wins.await.unwrap(), 200);
     assert_eq!(setup.kept_charged_jobs().await, (1, 1, 1));
     assert_eq!(setup.receipts().await, ["0 unreachable", "0 answered"]);
 }
@@ -689,10 +688,13 @@ async fn a_cancelled_job_does_not_begin_the_pieces_that_have_come_of_others() {
         while setup.provider.asked.lock().unwrap().is_empty() {
             sleep(Duration::from_millis(5)).await;
         }
-        let cancel = "UPDATE jobs SET cancel_requested = true";
+        let cancel = "UPDATE jobs SET cancel_requested = true, lease_until = 'infinity'";
         sqlx::query(cancel).execute(&pool).await.unwrap();
-        // Until the worker has heard of it, with a heartbeat.
-        sleep(Duration::from_secs(6)).await;
+        // The worker hears of it with its heartbeat, which is what sets the lease anew.
+        let unheard = "SELECT count(*) FROM jobs WHERE lease_until = 'infinity'";
+        while setup.count(unheard).await == 1 {
+            sleep(Duration::from_millis(20)).await;
+        }
         setup.provider.open();
     };
     let (rung, ()) = tokio::join!(setup.nova.ring(TOOL, &job), user);

@@ -1,14 +1,11 @@
 //! No object without a row that the sweeper finds, and no linked blob that the sweeper takes.
 
-use std::time::Duration;
-
 use nova_store::{Error, NewArticle, NewSource, Origin, Purpose, SourceKind, Store, UserId};
 use nova_testkit::postgres::Database;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::support::{
-    article, blob, committed, database, new_blob, run, store, user, value, within,
+    article, blob, committed, database, new_blob, run, store, user, value, wait_for_a_lock, within,
 };
 
 fn source(blob_id: Uuid) -> NewSource {
@@ -483,17 +480,4 @@ async fn sweepers_at_once_share_the_work_and_no_blob_is_taken_twice() {
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 200);
-}
-
-/// Until somebody waits for a lock in this database.
-async fn wait_for_a_lock(pool: &PgPool) {
-    let waiting = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    while !value::<bool>(pool, waiting).await {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "nobody waits for a lock"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

@@ -12,7 +12,7 @@ use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::support::{article, database, pool, run, store, user, value, within};
+use crate::support::{article, database, pool, run, store, user, value, wait_for_a_lock, within};
 
 const TOOL: &str = "scrape_and_clean_other_urls";
 const LEASE: Duration = Duration::from_mins(1);
@@ -289,8 +289,9 @@ async fn further_pieces_are_listed_with_what_told_of_them_or_not_at_all() {
         assert!(t.extend_job(id, 1, &keys).await?);
         t.settle_item(id, 1, "b", Settled::Done(&result)).await
     });
+    let sql = setup.database.pool();
     let commits = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        wait_for_a_lock(&sql).await;
         first.commit().await.unwrap();
     };
     let (second, ()) = tokio::join!(second, commits);
@@ -331,22 +332,14 @@ async fn a_worker_that_was_given_up_changes_nothing_any_more() {
 async fn whoever_takes_a_job_over_waits_for_a_save_that_is_under_way() {
     let setup = Setup::new().await;
     let id = setup.job.id;
-    let short = Duration::from_millis(50);
-    within(&setup.store, &setup.alice, async |t| {
-        t.keep_job(id, 1, short, None).await
-    })
-    .await
-    .unwrap();
+    setup.worker_dies().await;
     let result = raw(&json!({}));
     let mut saving = setup.store.tenant(&setup.alice).await.unwrap();
     let settled = saving.settle_item(id, 1, "a", Settled::Done(&result)).await;
     assert_eq!(settled.unwrap(), Settlement::Kept);
     let store = setup.store.clone();
-    let takeover = tokio::spawn(async move {
-        tokio::time::sleep(short * 2).await;
-        store.claim_job(id, TOOL, LEASE).await.unwrap()
-    });
-    tokio::time::sleep(short * 6).await;
+    let takeover = tokio::spawn(async move { store.claim_job(id, TOOL, LEASE).await.unwrap() });
+    wait_for_a_lock(&setup.database.pool()).await;
     assert!(!takeover.is_finished());
     saving.commit().await.unwrap();
     let second = takeover.await.unwrap().unwrap();

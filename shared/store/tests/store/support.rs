@@ -151,3 +151,16 @@ pub(crate) fn provider_call(usage: CallUsage) -> ProviderCall {
         usage,
     }
 }
+
+/// Until somebody waits for a lock in this database.
+pub(crate) async fn wait_for_a_lock(pool: &PgPool) {
+    let waiting = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !value::<bool>(pool, waiting).await {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "nobody waits for a lock"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
