@@ -1,8 +1,10 @@
-//! The steps that PostgreSQL refuses to run in a transaction: index builds beside running traffic.
+//! The steps that are not one transaction: those that PostgreSQL refuses to run in one, index builds
+//! beside running traffic, and changes of so many rows that they are made in batches.
 //!
-//! Such a step can die half-way, and then leaves an index that costs every write and helps no read.
-//! So it is recorded as begun before it starts, verified when it ends, and resumed by the next
-//! runner: a valid index is finished work, an invalid one is dropped and built again.
+//! Such a step can die half-way. An index build then leaves an index that costs every write and helps no
+//! read. So it is recorded as begun before it starts, verified when it ends, and resumed by the next
+//! runner: a valid index is finished work, an invalid one is dropped and built again. Of batches, those
+//! that were made stay.
 
 use std::time::Instant;
 
@@ -67,6 +69,9 @@ async fn mark_and_run(
     become_role(connection, step.script().role).await?;
     let result = match takes_back_half_an_index(step) {
         Some(up) => drop_leftover(connection, up, settings, patience).await,
+        None if step.script().in_batches => {
+            batches(connection, step.script(), settings, patience).await
+        }
         None => work(connection, step, settings, patience).await,
     };
     become_role(connection, Role::Owner).await?;
@@ -88,6 +93,31 @@ async fn mark_and_run(
 
 fn builds_index(script: &Script) -> bool {
     matches!(concurrent(script), Concurrent::BuildIndex { .. })
+}
+
+/// Runs the statement, each time in a transaction of its own, until it finds nothing left to change.
+async fn batches(
+    connection: &mut PgConnection,
+    script: &Script,
+    settings: &Settings,
+    patience: &mut Patience<'_>,
+) -> Result<(), Error> {
+    let mut changed = 0;
+    loop {
+        match run_statements(connection, script).await {
+            Ok(0) => return Ok(()),
+            Ok(rows) => {
+                changed += rows;
+                let told = format!("{}: {changed} rows so far", script.file);
+                settings.progress.say(&told);
+            }
+            Err(error) => patience.after(error, connection).await?,
+        }
+        if *settings.stop.borrow() {
+            let when = format!("after {changed} rows of {}", script.file);
+            return Err(Error::Stopped { when });
+        }
+    }
 }
 
 /// Runs the statement until it worked and its result can be seen.

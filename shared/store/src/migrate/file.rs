@@ -7,6 +7,7 @@
 //! -- nova: an index for the list of failed articles
 //! -- nova:phase=contract       only once no older code runs (default: expand)
 //! -- nova:no-transaction       exactly one statement, such as CREATE INDEX CONCURRENTLY
+//! -- nova:in-batches           exactly one statement with a LIMIT, until it changes nothing more
 //! -- nova:as=session           as the user who is logged in (default: as nova_owner)
 //! create index concurrently articles_failed on articles (user_id) where status = 'failed';
 //! ```
@@ -67,8 +68,10 @@ pub struct Script {
     pub text: String,
     /// The role its statements run as.
     pub role: Role,
-    /// False for the one statement that cannot run in a transaction.
+    /// False for the one statement that cannot run in a transaction, or that is run in many.
     pub in_transaction: bool,
+    /// Whether its statement changes some rows at a time, and is run until none is left.
+    pub in_batches: bool,
     /// Its statements in order.
     pub(super) statements: Vec<Statement>,
 }
@@ -138,6 +141,7 @@ impl Script {
             text: text.replace("\r\n", "\n"),
             role: Role::Owner,
             in_transaction: true,
+            in_batches: false,
             statements: Vec::new(),
         };
         let mut in_header = true;
@@ -162,11 +166,12 @@ impl Script {
                 "phase=expand" => phase = Phase::Expand,
                 "phase=contract" => phase = Phase::Contract,
                 "no-transaction" => script.in_transaction = false,
+                "in-batches" => (script.in_transaction, script.in_batches) = (false, true),
                 "as=session" => script.role = Role::Session,
                 _ => {
                     return Err(script.refuse(
                         line,
-                        "options are phase=expand, phase=contract, no-transaction and as=session",
+                        "options are phase=expand, phase=contract, no-transaction, in-batches and as=session",
                     ));
                 }
             }
@@ -189,9 +194,12 @@ impl Script {
         match self.statements.as_slice() {
             [] => Err(self.refuse(1, "there is no statement")),
             [_, second, ..] if !self.in_transaction => {
-                let problem =
-                    "a no-transaction file holds one statement, so that it can be resumed";
+                let problem = "a file that is no-transaction or in-batches holds one statement, so that it can be resumed";
                 Err(self.refuse(second.line, problem))
+            }
+            [statement, ..] if self.in_batches && !statement.has_word("limit") => {
+                let problem = "a batch says by LIMIT how many rows it changes at most";
+                Err(self.refuse(statement.line, problem))
             }
             _ => Ok(()),
         }
@@ -261,6 +269,9 @@ mod tests {
         assert!(
             problem("-- nova: a\n-- nova:no-transaction\nselect 1;\n\nselect 2;").contains(":5: ")
         );
+        let batches = |statement| problem(&format!("-- nova: a\n-- nova:in-batches\n{statement}"));
+        assert!(batches("update a set b = 1 where b = 2; -- no limit\n").contains(":3: "));
+        assert!(batches("delete from a limit 1;\ndelete from b limit 1;").contains(":4: "));
         assert!(problem("-- nova: a\nselect 1;\ncommit;\n").contains(":3: "));
         assert!(problem("-- nova: a\nset lock_timeout = 0;\n").contains(":2: "));
         assert!(problem("-- nova: a\n-- nothing\n").contains("no statement"));

@@ -167,7 +167,14 @@ fn sql(steps: &[Step<'_>], with_bootstrap: bool) -> String {
              values ({}, '{}', '{}', 'applied');",
             migration.version, migration.name, migration.checksum
         );
-        let _infallible = if script.in_transaction {
+        let _infallible = if script.in_batches {
+            write!(
+                sql,
+                "set role {become_owner};\ndo $batches$ begin loop\n{text}{end}\n\
+                 exit when not found;\ncommit;\nend loop; end $batches$;\n\
+                 set role {OWNER};\n{record}\nreset role;\n"
+            )
+        } else if script.in_transaction {
             write!(
                 sql,
                 "begin;\nset local lock_timeout = '500ms';\nset local role {become_owner};\n\

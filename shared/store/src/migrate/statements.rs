@@ -129,6 +129,18 @@ impl Statement {
         }
     }
 
+    /// Whether a word, in lower case, stands anywhere in the statement outside of quotes.
+    pub(super) fn has_word(&self, word: &str) -> bool {
+        let mut tokens = Tokens::new(&self.text);
+        while let Ok(Some((range, token))) = tokens.next() {
+            let text = self.text.get(range).unwrap_or_default();
+            if matches!(token, Token::Word) && text.eq_ignore_ascii_case(word) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The names and key words at the start of the statement: words in lower case, quoted names
     /// as they are, and `schema.name` as one.
     fn words(&self) -> Vec<String> {

@@ -84,18 +84,21 @@ pub(super) async fn begin(connection: &mut PgConnection, script: &Script) -> Res
     .await
 }
 
-/// Runs the statements one by one, so that a failure has a number and a line.
+/// Runs the statements one by one, so that a failure has a number and a line; answers how many rows
+/// they changed.
 pub(super) async fn run_statements(
     connection: &mut PgConnection,
     script: &Script,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
+    let mut changed = 0;
     for (number, statement) in (1..).zip(&script.statements) {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.text.as_str()))
+        changed += sqlx::raw_sql(sqlx::AssertSqlSafe(statement.text.as_str()))
             .execute(&mut *connection)
             .await
-            .map_err(|source| failed(script, number, statement, source))?;
+            .map_err(|source| failed(script, number, statement, source))?
+            .rows_affected();
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// One of the engine's own statements.

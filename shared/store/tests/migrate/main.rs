@@ -2,6 +2,7 @@
 //! with this build's.
 #![expect(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
+mod batches;
 mod check;
 mod cloud;
 mod crashes;
