@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nova_store::{Store, Tenant, UserId};
+use nova_store::{Answer, PoolStatus, Store, Tenant, UserId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
 
 /// From the word to stop to the end: Cloud Run takes the processor away after ten seconds.
 const TIME_TO_END: Duration = Duration::from_secs(9);
+
+/// A transaction begins within milliseconds, or within some hundred when it has to connect.
+const LATE: Duration = Duration::from_secs(1);
 
 /// A function's surroundings, shared by all its calls.
 pub struct App {
@@ -193,7 +196,7 @@ impl App {
     /// needs.
     pub async fn tenant(&self, user: &UserId) -> Result<Tenant, Problem> {
         self.require_schema().await?;
-        Ok(self.store().tenant(user).await?)
+        self.timely(self.store().tenant(user)).await
     }
 
     /// As [`App::tenant`], for a tool's call: what it does to the article's status is recorded under
@@ -209,7 +212,22 @@ impl App {
         call_id: uuid::Uuid,
     ) -> Result<Tenant, Problem> {
         self.require_schema().await?;
-        Ok(self.store().tenant_in_call(user, tool, call_id).await?)
+        self.timely(self.store().tenant_in_call(user, tool, call_id))
+            .await
+    }
+
+    /// Tells the log when a transaction begins late, and whether that is because all connections are
+    /// in use.
+    async fn timely(&self, begins: Answer<'_, Tenant>) -> Result<Tenant, Problem> {
+        let asked = Instant::now();
+        let begun = begins.await;
+        let waited = asked.elapsed();
+        if waited > LATE {
+            let PoolStatus { lent, idle, most } = self.store().pool_status();
+            let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(waited_ms, lent, idle, most, "a transaction began late");
+        }
+        Ok(begun?)
     }
 
     /// Does work to its end, also when the caller hangs up meanwhile: what was charged is done.

@@ -84,10 +84,47 @@ pub(crate) fn pool(function: &str, config: &DatabaseConfig, route: &Route) -> Pg
             ("statement_timeout", "30s"),
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "10s"),
+            // What is written for this is run in nothing stricter, whatever the database says.
+            ("default_transaction_isolation", "read committed"),
         ]);
     PgPoolOptions::new()
         .min_connections(0)
         .max_connections(config.max_connections)
         .acquire_timeout(config.acquire_timeout)
         .connect_lazy_with(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use nova_testkit::postgres::Postgres;
+
+    use super::*;
+    use crate::config::{Config, Environment};
+
+    #[tokio::test]
+    async fn every_session_has_its_limits_whatever_the_database_says() {
+        let database = Postgres::shared().await.empty_database().await;
+        let defaults = format!(
+            "ALTER DATABASE {0} SET default_transaction_isolation = 'serializable';
+             ALTER DATABASE {0} SET idle_in_transaction_session_timeout = 0",
+            database.name
+        );
+        let alter = sqlx::raw_sql(sqlx::AssertSqlSafe(defaults));
+        alter.execute(&database.pool()).await.unwrap();
+        let environment = Environment::from([("DATABASE_URL", &*database.url)]);
+        let config = Config::read(&environment).unwrap().database.unwrap();
+        let route = Route::new(&config.target, &TokenSource::anonymous()).unwrap();
+        let pool = pool("sample", &config, &route);
+        for (setting, value) in [
+            ("transaction_isolation", "read committed"),
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+            ("application_name", "sample"),
+        ] {
+            let shown = sqlx::query_scalar::<_, String>("SELECT current_setting($1)");
+            let shown = shown.bind(setting).fetch_one(&pool).await.unwrap();
+            assert_eq!(shown, value, "{setting}");
+        }
+    }
 }

@@ -31,6 +31,17 @@ const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// Then the connection is closed.
 const READY_AGAIN_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How many connections there are, and who has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// In use.
+    pub lent: usize,
+    /// Open and not in use.
+    pub idle: usize,
+    /// As many as there ever are at once.
+    pub most: usize,
+}
+
 /// Lends connections, as many at once as sqlx's pool would have.
 #[derive(Clone, Debug)]
 pub(crate) struct Connections(Arc<Shared>);
@@ -41,6 +52,7 @@ struct Shared {
     /// One for each connection that is lent. As many as those are all connections there ever are:
     /// a new one is made by who holds a turn and finds none ready.
     turns: Arc<Semaphore>,
+    most: usize,
     ready: Mutex<Ready>,
 }
 
@@ -74,10 +86,11 @@ impl Connections {
     /// Connects as a pool of sqlx does. Nothing is connected yet.
     pub(crate) fn new(connects: PgPool) -> Self {
         let count = usize::try_from(connects.options().get_max_connections());
-        let count = count.map_or(Semaphore::MAX_PERMITS, |it| it.min(Semaphore::MAX_PERMITS));
+        let most = count.map_or(Semaphore::MAX_PERMITS, |it| it.min(Semaphore::MAX_PERMITS));
         Self(Arc::new(Shared {
             connects,
-            turns: Arc::new(Semaphore::new(count)),
+            turns: Arc::new(Semaphore::new(most)),
+            most,
             ready: Mutex::default(),
         }))
     }
@@ -85,6 +98,15 @@ impl Connections {
     /// What connects.
     pub(crate) fn sqlx(&self) -> &PgPool {
         &self.0.connects
+    }
+
+    /// As it is at this moment.
+    pub(crate) fn status(&self) -> PoolStatus {
+        PoolStatus {
+            lent: self.0.most.saturating_sub(self.0.turns.available_permits()),
+            idle: self.0.ready().idle.len(),
+            most: self.0.most,
+        }
     }
 
     /// Lends a connection: one that is ready, or a new one.

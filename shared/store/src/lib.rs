@@ -61,6 +61,7 @@ pub use articles::{
     StatusChange,
 };
 pub use blobs::{BlobRef, CommittedBlob, NewBlob, Purpose};
+pub use connections::PoolStatus;
 pub use error::Error;
 pub use jobs::{
     Announcements, ClaimedJob, Ended, Enqueued, Heartbeat, ItemState, JOBS_CHANNEL, Job, JobItem,

@@ -1,6 +1,9 @@
 use sqlx::PgPool;
 
-use crate::{Answer, Tenant, UserId, connections::Connections};
+use crate::{
+    Answer, Tenant, UserId,
+    connections::{Connections, PoolStatus},
+};
 
 /// The database, as a function sees it: a pool that can be cloned, and nothing else.
 #[derive(Clone, Debug)]
@@ -15,6 +18,11 @@ impl Store {
         Self {
             connections: Connections::new(pool),
         }
+    }
+
+    /// The connections of this moment.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.connections.status()
     }
 
     /// Begins a transaction on behalf of `user`, in one round trip.

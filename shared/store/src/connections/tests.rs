@@ -61,6 +61,26 @@ async fn whatever_happened_on_a_connection_it_is_the_next_ones_and_nobodys() {
 }
 
 #[tokio::test]
+async fn it_can_be_seen_how_many_there_are_and_who_has_them() {
+    let database = database().await;
+    let two = connections(&database, 2);
+    let seen = || {
+        let PoolStatus { lent, idle, most } = two.status();
+        (lent, idle, most)
+    };
+    assert_eq!(seen(), (0, 0, 2));
+    let (mut first, mut second) = (two.lend().await.unwrap(), two.lend().await.unwrap());
+    assert_eq!(seen(), (2, 0, 2));
+    for lent in [&mut first, &mut second] {
+        lent.begin(BATCH).await.unwrap();
+    }
+    first.commit().await.unwrap();
+    assert_eq!(seen(), (1, 1, 2));
+    second.commit().await.unwrap();
+    assert_eq!(seen(), (0, 2, 2));
+}
+
+#[tokio::test]
 async fn one_that_does_not_become_ready_is_closed() {
     let database = database().await;
     let one = connections(&database, 1);
