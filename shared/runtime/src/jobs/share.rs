@@ -2,7 +2,11 @@
 //!
 //! Each task has a job of its own with every n-th piece, so that each holds its own claim and a task
 //! that is tried again goes on with its own job. Together they are charged once, under an id that
-//! all of them can name.
+//! all of them can name: of the execution, the tool and the article, and so of its owner.
+//!
+//! One that fails by our fault gives that one call back, for all of them; whichever begins, or is tried
+//! again, after that is charged for them once more. So an execution costs one call, or none where a
+//! share of it was never done; never more than one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};

@@ -15,7 +15,9 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use nova_store::{CalledFor, ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Tenant};
+use nova_store::{
+    ArticleStatus, CalledFor, ClaimedJob, Ended, Heartbeat, ItemState, JobItem, Tenant,
+};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::{
     sync::watch,
@@ -334,6 +336,9 @@ impl<T: LongTool> Worker<'_, T> {
                     let (_, share) = share::read(&self.job.arguments);
                     let charged = share.map_or(id, |share| share.call_id);
                     tenant.refund(charged, "failed by our fault").await?;
+                    // Whatever is called next moves it on; what was completed stays so.
+                    let article = self.job.article;
+                    tenant.advance(article, ArticleStatus::Failed).await?;
                 }
                 ended
             }

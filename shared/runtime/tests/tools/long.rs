@@ -581,6 +581,13 @@ async fn a_key_that_is_refused_ends_the_job_at_once_and_the_call_is_given_back()
     assert_eq!(setup.provider.asked("wrong-key"), 1);
     assert_eq!(setup.receipts().await, ["0 refused"]);
     assert_eq!(setup.kept_charged_jobs().await, (0, 0, 1), "given back");
+    let failed = "SELECT count(*) FROM articles a JOIN article_status_history h ON h.article_id = a.id AND h.to_status = a.status
+                   WHERE a.status = 'failed' AND h.tool_name = 'read_pages'";
+    assert_eq!(
+        setup.count(failed).await,
+        1,
+        "operators look for such articles"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
