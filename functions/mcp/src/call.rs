@@ -8,7 +8,7 @@ use nova_runtime::{Problem, jobs::patience, whole_numbers};
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, MetaObject,
         ProgressNotificationParam, Resource,
     },
     service::RequestContext,
@@ -26,6 +26,9 @@ use crate::{
 pub(crate) const WAIT: Duration = Duration::from_secs(50);
 /// How long a client that can follow a task waits for a job that may be quick.
 const TASK_WAIT: Duration = Duration::from_secs(1);
+/// Where in `_meta` a program finds the problem document, with all its fields: what is structured
+/// content has to be as the tool's schema says.
+const PROBLEM: &str = "nova/problem";
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(2);
 
@@ -203,7 +206,8 @@ pub(crate) fn failed(document: &Value) -> CallToolResult {
     } else {
         detail.to_owned()
     };
-    CallToolResult::error(vec![ContentBlock::text(text)])
+    let meta = Map::from_iter([(PROBLEM.to_owned(), document.clone())]);
+    CallToolResult::error(vec![ContentBlock::text(text)]).with_meta(Some(MetaObject(meta)))
 }
 
 pub(crate) fn refused(problem: &Problem, caller: &Caller) -> CallToolResult {

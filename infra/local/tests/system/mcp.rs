@@ -447,6 +447,13 @@ async fn mistakes_and_limits_are_told_to_the_agent_in_words_that_help() {
         text.starts_with("Monthly tool usage limit exceeded. You have used 1/1"),
         "{text}"
     );
+    let document = &second["_meta"]["nova/problem"];
+    assert_eq!(
+        (&document["status"], &document["used"], &document["limit"]),
+        (&json!(429), &json!(1), &json!(1)),
+        "{second}"
+    );
+    assert!(document["resets_at"].is_string(), "{second}");
     let unknown = alice
         .refusal("tools/call", json!({"name": "rm", "arguments": {}}))
         .await;
