@@ -1,6 +1,6 @@
-//! The scheduled job: calls workers for jobs that were committed and never rung, forgets old jobs and
-//! upload grants, goes on erasing users who are to be forgotten, and deletes the objects that nothing
-//! refers to any more.
+//! The scheduled job: calls workers for jobs that were committed and never rung, forgets old jobs,
+//! upload grants and, where that is wanted, usage, goes on erasing users who are to be forgotten, and
+//! deletes the objects that nothing refers to any more.
 //!
 //! Any number may run at once, and one that is cut off is succeeded by the next. It works in small
 //! batches and stops when its time is over; what is left waits for the next run.
@@ -25,9 +25,9 @@ pub const FUNCTION: Function = Function::job(
 );
 
 const HELP: &str = "\
-Calls workers for jobs that were committed and never rung, forgets jobs that ended a day ago and
-upload grants that expired, goes on erasing users, and deletes the objects that nothing refers to
-any more. Any number may run at once.
+Calls workers for jobs that were committed and never rung, forgets jobs that ended a day ago, upload
+grants that expired and usage of more than USAGE_MONTHS ago, goes on erasing users, and deletes the
+objects that nothing refers to any more. Any number may run at once.
 
 Usage:
   sweep                 once, for at most four minutes
@@ -41,7 +41,8 @@ the last trace is gone, which takes nine days; every run goes on with it.
 Exit codes: 0 done, 1 something failed and is left to the next run, 64 wrong arguments or settings.
 
 Settings (environment): DATABASE_URL or CLOUD_SQL_INSTANCE, BLOB_BUCKET, CLOUD_TASKS_QUEUE with
-CLOUD_TASKS_SERVICE_ACCOUNT and CLOUD_TASKS_TARGET_URL (without them nobody is called).";
+CLOUD_TASKS_SERVICE_ACCOUNT and CLOUD_TASKS_TARGET_URL (without them nobody is called), USAGE_MONTHS
+(without it usage is kept).";
 
 /// Less than the five minutes between two runs.
 pub const BUDGET: Duration = Duration::from_mins(4);
@@ -58,7 +59,7 @@ const BATCH: u32 = 100;
 pub struct Summary {
     /// Workers that were called.
     pub rung: u64,
-    /// Jobs and upload grants that were forgotten.
+    /// Jobs, upload grants and users' months of usage that were forgotten.
     pub expired: u64,
     /// Users of whom nothing is left.
     pub erased: u64,
@@ -148,6 +149,14 @@ pub async fn sweep(app: &App, blobs: &Blobs, budget: Duration) -> Result<Summary
         let expired = app.store().expire_upload_grants(GRANTS_STAY, BATCH).await?;
         summary.expired += expired;
         if expired < u64::from(BATCH) {
+            break;
+        }
+    }
+    let months = app.config().usage_months;
+    while months > 0 && Instant::now() < end {
+        let forgotten = app.store().forget_usage(months, BATCH).await?;
+        summary.expired += forgotten;
+        if forgotten < u64::from(BATCH) {
             break;
         }
     }

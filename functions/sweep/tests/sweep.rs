@@ -222,3 +222,40 @@ async fn a_user_is_erased_at_once_and_forgotten_by_the_runs_that_follow() {
     }
     assert_eq!(count(user).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_is_kept_or_forgotten_by_whole_months_as_the_settings_say() {
+    let database = database().await;
+    let sql = database.pool();
+    let rows = "WITH months (nth) AS (VALUES (0), (3), (4), (5)), keys AS (
+                  SELECT 'user ' || u AS user_id,
+                         to_char((now() AT TIME ZONE 'UTC') - make_interval(months => nth), 'YYYY-MM') AS year_month
+                    FROM months, generate_series(1, 120) u),
+                counters AS (INSERT INTO usage_counters (user_id, year_month, used) SELECT user_id, year_month, 2 FROM keys),
+                refunds AS (
+                  INSERT INTO tool_call_refunds (call_id, user_id, tool_name, year_month, reason, charged_at)
+                  SELECT gen_random_uuid(), user_id, 'tool', year_month, 'ours', now() FROM keys)
+                INSERT INTO tool_call_usage (id, user_id, tool_name, year_month)
+                SELECT gen_random_uuid(), user_id, 'tool', year_month FROM keys, generate_series(1, 2)";
+    sqlx::query(rows).execute(&sql).await.unwrap();
+    let left = async || -> (i64, i64, i64, i64) {
+        let counts = "SELECT (SELECT count(*) FROM usage_counters), (SELECT count(*) FROM tool_call_usage),
+                             (SELECT count(*) FROM tool_call_refunds), (SELECT count(*) FROM usage_drift)";
+        sqlx::query_as(counts).fetch_one(&sql).await.unwrap()
+    };
+    for (months, forgotten, expected) in
+        [("0", 0, (480, 960, 480, 0)), ("3", 240, (240, 480, 240, 0))]
+    {
+        let environment = Environment::from([
+            ("DATABASE_URL", &*database.url_as("sweep_sweeper")),
+            ("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1"),
+            ("BLOB_BUCKET", "files"),
+            ("USAGE_MONTHS", months),
+        ]);
+        let app = App::new("sweep", Config::read(&environment).unwrap()).unwrap();
+        let blobs = Blobs::from_app(&app).unwrap();
+        let summary = sweep(&app, &blobs, BUDGET).await.unwrap();
+        assert_eq!(summary.expired, forgotten, "{months}");
+        assert_eq!(left().await, expected, "{months}");
+    }
+}

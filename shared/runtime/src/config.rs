@@ -70,6 +70,9 @@ pub struct Config {
     pub tasks: Option<TasksConfig>,
     /// `MONTHLY_TOOL_CALL_LIMIT`: tool calls a user may make in a month, 0 for no limit. Default 100.
     pub monthly_tool_call_limit: u32,
+    /// `USAGE_MONTHS`: months of usage that are kept beside the present one, 0 for all. Default 0. The
+    /// export looks back on five weeks.
+    pub usage_months: u32,
     /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`.
     pub log_level: String,
     /// `LOG_FORMAT`: `json`, `text`, or `auto` (text on a terminal). Default `auto`.
@@ -195,6 +198,13 @@ impl Config {
                     |value| value.parse().ok(),
                 )
                 .unwrap_or(100),
+            usage_months: reader
+                .parse(
+                    "USAGE_MONTHS",
+                    "months, 3 to 1200, or 0 to keep all",
+                    |value| value.parse().ok().filter(|it| matches!(it, 0 | 3..=1200)),
+                )
+                .unwrap_or(0),
             log_level: reader
                 .parse(
                     "LOG_LEVEL",
@@ -319,6 +329,7 @@ mod tests {
         assert_eq!(config.port, 8080);
         assert_eq!(config.server_url.as_str(), "http://localhost:8080/");
         assert_eq!(config.monthly_tool_call_limit, 100);
+        assert_eq!(config.usage_months, 0);
         assert!(config.database.is_none() && config.identity.is_none() && config.job.is_none());
     }
 

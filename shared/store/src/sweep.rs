@@ -72,6 +72,22 @@ impl Store {
         })
     }
 
+    /// Forgets usage that is older than `months` whole months, of at most `limit` users and months;
+    /// answers of how many. Receipts of what was paid stay.
+    pub fn forget_usage(&self, months: u32, limit: u32) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let gone = sqlx::query_scalar!(
+                r#"-- sweep: forget usage
+                SELECT forget_usage($1, $2) AS "gone!""#,
+                i64::from(months),
+                i64::from(limit),
+            )
+            .fetch_one(&mut *self.connections.lend().await?)
+            .await?;
+            Ok(gone.try_into().unwrap_or_default())
+        })
+    }
+
     /// Erases a user: articles and everything on them at once, files as the sweeper gets to
     /// them; usage keeps its numbers under a hash salted with `salt`. To be called again until it
     /// answers true, which takes as long as the last tombstone stands.

@@ -45,6 +45,7 @@ pub const MIGRATIONS: &[Source] = &[
     migration!("0017_progress"),
     migration!("0018_claims_in_vain"),
     migration!("0019_age_of_a_call"),
+    migration!("0020_old_usage"),
 ];
 
 /// The schema that they make, one object on a line; [`check`](super::check) compares with it.
