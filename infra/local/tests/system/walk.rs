@@ -16,6 +16,7 @@ Watch https://youtu.be/h8gMhXYAv1k and use \"code.py\".
 async fn a_guideline_becomes_a_research_file() {
     let system = System::start().await;
     let article = system.upload("alice", GUIDELINE).await;
+    assert_eq!(article.get_version_num(), 7, "ids are in the order of time");
 
     let found = system
         .tool("alice", "extract_guidelines_urls", article)

@@ -52,6 +52,14 @@ async fn every_table_keeps_the_rules_of_the_house() {
     .await;
     none(
         &pool,
+        "has a key that tells how many there are",
+        // The number of a refund is shown to nobody.
+        "SELECT oid::regclass::text FROM pg_class
+          WHERE relnamespace = 'public'::regnamespace AND relkind = 'S' AND relname <> 'tool_call_refunds_refund_id_seq'",
+    )
+    .await;
+    none(
+        &pool,
         "does not say when its rows were made",
         "SELECT oid::regclass::text FROM pg_class c
           WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'

@@ -18,6 +18,7 @@ mod privileges;
 mod provider_calls;
 mod reports;
 mod research;
+mod restore;
 mod round_trips;
 mod sources;
 mod support;

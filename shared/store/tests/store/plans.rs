@@ -164,6 +164,15 @@ async fn every_query_but_reports_goes_by_an_index() {
         checked += 1;
     }
     assert!(checked > 20, "{checked}");
+    let failed = "EXPLAIN SELECT id FROM articles WHERE status = 'failed'";
+    let plan: Vec<String> = sqlx::query_scalar(failed)
+        .fetch_all(&database.pool())
+        .await
+        .unwrap();
+    assert!(
+        plan.join("\n").contains("articles_status"),
+        "an operator's question: {plan:?}"
+    );
 }
 
 /// `EXPLAIN` does not see into functions, triggers and foreign keys; the server's own counts do.
