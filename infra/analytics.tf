@@ -3,8 +3,8 @@ locals {
   partition_lifetime_ms = 400 * 24 * 3600 * 1000
 }
 
-# production keeps one row a request, for questions that the reports of `analytics` do not answer:
-# address, status and time, without contents and without who asked.
+# production keeps one row a request, and one a tool that an agent called in it, for questions that the
+# reports of `analytics` do not answer: address, status and time, without contents and without who asked.
 resource "google_bigquery_dataset" "requests" {
   count                      = local.edge
   dataset_id                 = "${replace(var.name, "-", "_")}_requests"

@@ -1,4 +1,4 @@
-//! What the program says when something fails: the agent and the log name the same request.
+//! What the program logs: the agent and the log name the same request, and calls of tools can be counted.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,6 +14,48 @@ use tokio::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_line_about_a_tool_names_the_request_that_the_agent_is_told() {
+    let Told { id, answer, log } = call("get_usage", json!({})).await;
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains(&id), "{id}: {text}");
+    let failed: Vec<&Value> = log
+        .iter()
+        .filter(|line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|it| it.starts_with("not available: "))
+        })
+        .collect();
+    assert_eq!(failed.len(), 1, "{log:#?}");
+    let labels = &failed[0]["logging.googleapis.com/labels"];
+    assert_eq!(labels["request_id"], id, "{log:#?}");
+}
+
+/// By these lines calls are counted, whoever passes them on (infra/monitoring.tf).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_an_agent_calls_has_a_line_as_if_it_were_called_over_http() {
+    let arguments = json!({"article_guideline_id": "01890000-0000-7000-8000-000000000000"});
+    let Told { id, log, .. } = call("extract_guidelines_urls", arguments).await;
+    let path = "/tools/extract_guidelines_urls";
+    let calls: Vec<&Value> = log
+        .iter()
+        .filter(|line| line["httpRequest"]["requestUrl"] == path)
+        .collect();
+    assert_eq!(calls.len(), 1, "{log:#?}");
+    assert_eq!(calls[0]["httpRequest"]["status"], 503);
+    assert_eq!(calls[0]["logging.googleapis.com/labels"]["request_id"], id);
+}
+
+/// A call that failed, as agent and operator are told of it.
+struct Told {
+    /// Of the request.
+    id: String,
+    answer: Value,
+    /// Line by line.
+    log: Vec<Value>,
+}
+
+/// Calls a tool of a program that has no database: every tool fails.
+async fn call(tool: &str, arguments: Value) -> Told {
     let issuer = Issuer::start().await.unwrap();
     let port = ReservedPort::new().unwrap();
     let server = format!("http://localhost:{}", port.number());
@@ -23,7 +65,6 @@ async fn each_line_about_a_tool_names_the_request_that_the_agent_is_told() {
             ("PORT", port.number().to_string()),
             ("SERVER_URL", server.clone()),
             ("OIDC_ISSUER", issuer.url().to_owned()),
-            // Nobody is there: every tool fails.
             (
                 "DATABASE_URL",
                 "postgres://nova@127.0.0.1:1/nova".to_owned(),
@@ -37,21 +78,20 @@ async fn each_line_about_a_tool_names_the_request_that_the_agent_is_told() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let token = issuer.token("alice", &["research:read"], &server, Duration::from_mins(1));
-    let call = json!({
+    let scopes = ["research:read", "research:run"];
+    let token = issuer.token("alice", &scopes, &server, Duration::from_mins(1));
+    let message = json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": {"name": "get_usage", "arguments": {}},
+        "params": {"name": tool, "arguments": arguments},
     });
-    let answer = post(port.number(), &token, &call.to_string()).await;
+    let answer = post(port.number(), &token, &message.to_string()).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let id = head
         .lines()
         .find_map(|it| it.strip_prefix("x-request-id: "));
-    let id = id.unwrap_or_else(|| panic!("no id in {head}"));
-    let told: Value = serde_json::from_str(body).unwrap();
-    assert_eq!(told["result"]["isError"], true, "{told}");
-    let text = told["result"]["content"][0]["text"].as_str().unwrap();
-    assert!(text.contains(id), "{id}: {text}");
+    let id = id.unwrap_or_else(|| panic!("no id in {head}")).to_owned();
+    let answer: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
 
     let process = program.id().unwrap().to_string();
     let ended = Command::new("kill")
@@ -61,19 +101,12 @@ async fn each_line_about_a_tool_names_the_request_that_the_agent_is_told() {
     assert!(ended.unwrap().success());
     let output = program.wait_with_output().await.unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
-    let lines = log
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let failed: Vec<Value> = lines
-        .filter(|line| {
-            line["message"]
-                .as_str()
-                .is_some_and(|it| it.starts_with("not available: "))
-        })
-        .collect();
-    assert_eq!(failed.len(), 1, "{log}");
-    let labels = &failed[0]["logging.googleapis.com/labels"];
-    assert_eq!(labels["request_id"], id, "{log}");
+    let log = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    Told {
+        id,
+        answer,
+        log: log.collect(),
+    }
 }
 
 /// Sends a message as soon as somebody listens.

@@ -181,7 +181,13 @@ fn header_text(parts: &Parts, name: header::HeaderName) -> String {
 const LOGGED_PATH: usize = 2000;
 
 /// One line a request. The query stays out: it may hold what a caller should not have put there.
-fn log_request(method: &Method, path: &str, user_agent: &str, status: StatusCode, took: Duration) {
+pub(crate) fn log_request(
+    method: &Method,
+    path: &str,
+    user_agent: &str,
+    status: StatusCode,
+    took: Duration,
+) {
     tracing::info!(
         http_request.request_method = %method,
         http_request.request_url = path,

@@ -1,6 +1,6 @@
 //! Requests that are answered in this process, for somebody whose identity is known already.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use nova_store::UserId;
@@ -11,6 +11,7 @@ use crate::{
     app::App,
     body::{Request, Response},
     call::Call,
+    dispatch::log_request,
     identity::Identity,
     jobs::Follow,
     problem::Problem,
@@ -50,6 +51,7 @@ impl Routes {
         if !identity.may(route.access.scopes()) {
             return Err(Problem::insufficient_scope(route.access.scopes()));
         }
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let call = Call {
             app: Arc::clone(app),
             parts,
@@ -60,10 +62,23 @@ impl Routes {
             path_values,
             context: context.clone(),
         };
-        context
-            .scope(AssertUnwindSafe((route.handler)(call)).catch_unwind())
-            .await
-            .unwrap_or_else(|panic| Err(Problem::panicked(&*panic)))
+        let handled = async {
+            let begun = Instant::now();
+            let handled = AssertUnwindSafe((route.handler)(call)).catch_unwind();
+            let answer = handled
+                .await
+                .unwrap_or_else(|panic| Err(Problem::panicked(&*panic)));
+            // Calls of tools are counted by their lines, whoever passes them on. Nobody counts the questions
+            // about a job that an agent waits for.
+            if path.starts_with("/tools/") {
+                let status = answer
+                    .as_ref()
+                    .map_or_else(Problem::status, Response::status);
+                log_request(&method, &path, "", status, begun.elapsed());
+            }
+            answer
+        };
+        context.scope(handled).await
     }
 
     /// Calls a tool and does its work in this process; gives the result object as text. The call has
