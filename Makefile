@@ -114,8 +114,7 @@ bench: postgres ## Measure start-up, size, memory and rates, beside pgbench, fas
 	-@$(TOOLS)/install cloud-sql-python-connector
 	-@$(TOOLS)/install cloud-sql-node-connector
 	-@$(TOOLS)/install mcp-python-client
-	@cargo build --profile image --workspace --bins
-	@cargo bench --package nova-local --bench '*'
+	@NOVA_PROGRAMS=$$(infra/image/compile) && export NOVA_PROGRAMS && cargo bench --package nova-local --bench '*'
 	@cargo build --release --quiet --package cloudsql-connector --features sqlx-postgres --example probe
 	@cargo bench --package cloudsql-connector --features sqlx-postgres --bench connector
 

@@ -14,7 +14,7 @@ use nova_local::manifest::Manifest;
 use nova_testkit::ReservedPort;
 use serde::Serialize;
 
-use crate::report::{median, say, target, write};
+use crate::report::{median, say, shipped, write};
 
 /// Starts of each binary; the median is told.
 const RUNS: usize = 21;
@@ -34,17 +34,10 @@ struct Figures {
 }
 
 pub(crate) fn measure() -> Result<()> {
-    let image = target().join("image");
     let mut all = Vec::new();
     say("function                      MiB  listening ms  first answer ms  idle MiB");
     for name in Manifest::of_this_build()?.services.keys() {
-        let binary = image.join(name);
-        ensure!(
-            binary.exists(),
-            "{} is missing: cargo build --profile image --workspace --bins",
-            binary.display()
-        );
-        let measured = figures(name, &binary)?;
+        let measured = figures(name, &shipped(name)?)?;
         say(&format!(
             "{:<28} {:>4.1} {:>13.1} {:>16.1} {:>9.1}",
             measured.function,

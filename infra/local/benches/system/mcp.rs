@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::{
     binaries::resident_mib,
-    report::{median, say, target, write},
+    report::{median, say, shipped, target, write},
 };
 
 const VERSION: &str = "2026-07-28";
@@ -54,15 +54,10 @@ pub(crate) async fn measure() -> Result<()> {
     let issuer = Issuer::start().await?;
     let ours = Server {
         name: "nova",
-        program: target().join("image/mcp"),
+        program: shipped("mcp")?,
         arguments: Vec::new(),
         call: json!({"name": "get_article", "arguments": {"article_guideline_id": "none"}}),
     };
-    ensure!(
-        ours.program.exists(),
-        "{} is missing: cargo build --profile image --package mcp",
-        ours.program.display()
-    );
     let python = target().join("tools/mcp-python-client/bin/python");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/system/trivial.py");
     let theirs = Server {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
 /// Prints a line.
@@ -29,6 +29,16 @@ pub(crate) fn target() -> PathBuf {
         .nth(3)
         .map(PathBuf::from)
         .unwrap_or_default()
+}
+
+/// A function's program as it ships.
+pub(crate) fn shipped(function: &str) -> Result<PathBuf> {
+    let folder = std::env::var_os("NOVA_PROGRAMS").context(
+        "it is not said where the programs lie: use make bench, or NOVA_PROGRAMS=$(infra/image/compile)",
+    )?;
+    let program = PathBuf::from(folder).join(function);
+    ensure!(program.exists(), "{} is missing", program.display());
+    Ok(program)
 }
 
 /// The middle of some figures; not a number when there are none.

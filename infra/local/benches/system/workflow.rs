@@ -3,9 +3,9 @@
 //!
 //! The providers are those of the demo, which answer at once, so that what is left is ours.
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{fs, process::Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use nova_blobs::{Blobs, Upload};
@@ -24,7 +24,7 @@ use serde::Serialize;
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::report::{median, say, target, write};
+use crate::report::{median, say, shipped, target, write};
 
 /// Articles, each of another user; the medians are told.
 const ARTICLES: usize = 5;
@@ -141,13 +141,7 @@ async fn many_sources(database: &Database, objects: &ObjectStore, user: &UserId)
 
 /// A program as it is deployed, on this database and object store.
 fn program(name: &str, login: &str, database: &Database, objects: &ObjectStore) -> Result<Command> {
-    let path: PathBuf = target().join("image").join(name);
-    ensure!(
-        path.exists(),
-        "{} is missing: cargo build --profile image --package {name}",
-        path.display()
-    );
-    let mut program = Command::new(path);
+    let mut program = Command::new(shipped(name)?);
     program
         .env_clear()
         .env("DATABASE_URL", database.url_as(login))
