@@ -187,6 +187,15 @@ impl<T: LongTool> Worker<'_, T> {
         self.cancelled.load(Ordering::Relaxed) || self.resting.load(Ordering::Relaxed)
     }
 
+    /// Stops a worker that rests: what it begins now may be cut off when it is paid for, and another
+    /// begins it anew.
+    fn is_on_duty(&self) -> Result<(), Stop> {
+        if self.resting.load(Ordering::Relaxed) {
+            return Err(Stop::Rest);
+        }
+        Ok(())
+    }
+
     /// Claims in a row, this one included, that settled nothing.
     fn in_vain(&self) -> i64 {
         if self.is_further.load(Ordering::Relaxed) {
@@ -228,9 +237,7 @@ impl<T: LongTool> Worker<'_, T> {
             if self.cancelled.load(Ordering::Relaxed) {
                 return Err(Stop::Cancelled);
             }
-            if self.resting.load(Ordering::Relaxed) {
-                return Err(Stop::Rest);
-            }
+            self.is_on_duty()?;
             pieces = self.round(&work, pieces).await?;
         }
         let answer = self.tool.answer(&work, &pieces)?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use nova_testkit::Gate;
+use nova_testkit::{
+    Gate,
+    providers::{Effect, Fault},
+};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -74,4 +77,23 @@ async fn functions_of_one_process_put_the_job_back_as_well_when_nothing_comes() 
     let (kept, took) = stopped(false, async |_| {}).await;
     assert_eq!(kept, 1);
     assert!(took < Duration::from_secs(9), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_told_to_end_asks_nobody_once_more() {
+    let world = World::start_as(false).await;
+    let call = world.call(tool(), "busy").await;
+    let busy = Fault::new(Effect::RetryAfter(503, 2)).on(&call.word);
+    world.firecrawl.inject(busy.times(1000));
+    let job = call.begin().await;
+    while world.firecrawl.received().len() < tool().at_once {
+        sleep(Duration::from_millis(10)).await;
+    }
+    drop(call);
+    world.system.local.stop().await;
+    assert_eq!(world.firecrawl.received().len(), tool().at_once);
+    let left = "SELECT state::text, attempts FROM jobs WHERE id = $1";
+    let left = sqlx::query_as(left).bind(job).fetch_one(&world.pool);
+    let left: (String, i64) = left.await.unwrap();
+    assert_eq!(left, ("queued".to_owned(), 0), "put back");
 }

@@ -93,11 +93,9 @@ impl<T: LongTool> Worker<'_, T> {
                     if cancelled || !is_tried_again(tries, begun.elapsed(), wait) {
                         return Ok(Err(format!("{reason} (tried {tries} times)")));
                     }
-                    // What is begun now may be cut off when it is paid for; another begins it anew.
-                    if self.resting.load(Ordering::Relaxed) {
-                        return Err(Stop::Rest);
-                    }
+                    self.is_on_duty()?;
                     sleep(wait).await;
+                    self.is_on_duty()?;
                 }
             }
         }
