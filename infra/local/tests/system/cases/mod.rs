@@ -466,7 +466,7 @@ async fn a_number_out_of_range(case: &Case) {
     let [from, to] = [0, 1].map(|nth| &case.expected["range"][nth]);
     answer.is_problem(
         StatusCode::BAD_REQUEST,
-        &format!("concurrency_limit: {from} to {to}"),
+        &format!("concurrency_limit: must be a whole number from {from} to {to}"),
     );
 }
 
