@@ -7,7 +7,6 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::header;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 pub use super::repository::Repository;
 use super::{Answer, Received, StandIn, knowing::Knowing};
@@ -99,10 +98,7 @@ fn of_repository(
             }),
         ),
         ["refs"] => {
-            let query = received.uri.query().unwrap_or_default();
-            let mut pairs = form_urlencoded::parse(query.as_bytes());
-            let query = pairs.find(|(has, _)| has == "q").map(|(_, value)| value);
-            let query = query.unwrap_or_default();
+            let query = received.parameter("q").unwrap_or_default();
             let (is_exact, text) = match query.split_once(" ~ ") {
                 Some((_, text)) => (false, text.trim_matches('"')),
                 None => (true, query.trim_start_matches("name = ").trim_matches('"')),

@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, io, ops::Deref};
 
 use percent_encoding::percent_decode_str;
 use serde_json::json;
-use url::form_urlencoded;
 
 pub use super::repository::Repository;
 use super::{Answer, Received, StandIn, knowing::Knowing};
@@ -111,7 +110,9 @@ fn of_repository(
             "com.atlassian.bitbucket.repository.NoDefaultBranchException",
         ),
         ["commits"] => {
-            let until = parameter(received, "until").unwrap_or_else(|| "HEAD".to_owned());
+            let until = received
+                .parameter("until")
+                .unwrap_or_else(|| "HEAD".to_owned());
             if !has(&until) {
                 return no_such_commit(&until, name);
             }
@@ -122,7 +123,9 @@ fn of_repository(
             Answer::json(200, &page)
         }
         ["raw", path @ ..] => {
-            let at = parameter(received, "at").unwrap_or_else(|| "HEAD".to_owned());
+            let at = received
+                .parameter("at")
+                .unwrap_or_else(|| "HEAD".to_owned());
             if !has(&at) {
                 return no_such_commit(&at, name);
             }
@@ -137,27 +140,22 @@ fn of_repository(
             }
         }
         ["archive"] => {
-            let at = parameter(received, "at").unwrap_or_else(|| "HEAD".to_owned());
-            let format = parameter(received, "format");
+            let at = received
+                .parameter("at")
+                .unwrap_or_else(|| "HEAD".to_owned());
+            let format = received.parameter("format");
             if !has(&at) {
                 return no_such_commit(&at, name);
             }
             if !matches!(format.as_deref(), Some("tar.gz" | "tgz")) {
                 return Answer::new(200, "application/zip", "PK\u{3}\u{4}");
             }
-            let prefix = parameter(received, "prefix").filter(|it| !it.is_empty());
+            let prefix = received.parameter("prefix").filter(|it| !it.is_empty());
             let prefix = prefix.map(|it| format!("{}/", it.trim_end_matches('/')));
             repository.archive_in(&format!("{key}/{name}"), &prefix.unwrap_or_default())
         }
         _ => Answer::new(404, "text/html", "<title>Page not found</title>"),
     }
-}
-
-fn parameter(received: &Received, name: &str) -> Option<String> {
-    let query = received.uri.query().unwrap_or_default();
-    let mut pairs = form_urlencoded::parse(query.as_bytes());
-    let (_, value) = pairs.find(|(has, _)| has == name)?;
-    Some(value.into_owned())
 }
 
 fn no_such_commit(reference: &str, name: &str) -> Answer {

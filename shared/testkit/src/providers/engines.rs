@@ -7,7 +7,6 @@
 use std::{io, ops::Deref};
 
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use super::{
     Answer, Received, StandIn,
@@ -91,18 +90,13 @@ fn tavily(received: &Received, told: &Told) -> Answer {
 }
 
 fn searxng(received: &Received, told: &Told) -> Answer {
-    let query = received.uri.query().unwrap_or_default();
-    let value = |name: &str| {
-        let mut fields = form_urlencoded::parse(query.as_bytes());
-        fields.find(|(key, _)| key == name).map(|(_, value)| value)
-    };
     if received.path() != "/search" {
         return Answer::new(404, "text/html", "<h1>Page not found</h1>");
     }
-    if value("format").as_deref() != Some("json") {
+    if received.parameter("format").as_deref() != Some("json") {
         return Answer::new(200, "text/html", "<html><h1>SearXNG</h1></html>");
     }
-    let question = value("q").unwrap_or_default();
+    let question = received.parameter("q").unwrap_or_default();
     let usual = || {
         json!({
             "query": question, "number_of_results": 0, "results": results(&question),

@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, io, ops::Deref};
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 pub use super::repository::Repository;
 use super::{Answer, Received, StandIn, knowing::Knowing};
@@ -66,6 +65,10 @@ fn answer(received: &Received, projects: &BTreeMap<String, Repository>) -> Answe
 }
 
 fn of_project(received: &Received, project: &Repository, path: &str, rest: &[&str]) -> Answer {
+    let names_one = |parameter| {
+        let reference = received.parameter(parameter);
+        reference.is_some_and(|it| project.has(&it))
+    };
     let commit = project.commit();
     match rest {
         [] => Answer::json(
@@ -91,7 +94,7 @@ fn of_project(received: &Received, project: &Repository, path: &str, rest: &[&st
             } else {
                 &project.tags
             };
-            let search = parameter(received, "search");
+            let search = received.parameter("search").unwrap_or_default();
             let found: Vec<Value> = names
                 .iter()
                 .filter(|name| match search.strip_prefix('^') {
@@ -102,26 +105,13 @@ fn of_project(received: &Received, project: &Repository, path: &str, rest: &[&st
                 .collect();
             Answer::json(200, &Value::from(found))
         }
-        ["repository", "files", path, "raw"] if project.has(&parameter(received, "ref")) => {
-            match project.file(path) {
-                Some(bytes) => Answer::new(200, "application/octet-stream", bytes.clone()),
-                None => message(404, "404 File Not Found"),
-            }
-        }
-        ["repository", "archive.tar.gz"] if project.has(&parameter(received, "sha")) => {
-            project.archive(path)
-        }
+        ["repository", "files", path, "raw"] if names_one("ref") => match project.file(path) {
+            Some(bytes) => Answer::new(200, "application/octet-stream", bytes.clone()),
+            None => message(404, "404 File Not Found"),
+        },
+        ["repository", "archive.tar.gz"] if names_one("sha") => project.archive(path),
         _ => message(404, "404 Not Found"),
     }
-}
-
-fn parameter(received: &Received, name: &str) -> String {
-    let query = received.uri.query().unwrap_or_default();
-    let mut pairs = form_urlencoded::parse(query.as_bytes());
-    pairs
-        .find(|(has, _)| has == name)
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
 }
 
 fn message(status: u16, message: &str) -> Answer {

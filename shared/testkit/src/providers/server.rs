@@ -18,6 +18,7 @@ use tokio::{
     net::TcpListener,
     task::{AbortHandle, JoinSet},
 };
+use url::form_urlencoded;
 
 use super::{
     Answer, Effect, Fault, Payment,
@@ -46,6 +47,14 @@ impl Received {
     /// The path, without the query.
     pub fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// A parameter of the query.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let query = self.uri.query().unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let (_, value) = pairs.find(|(has, _)| has == name)?;
+        Some(value.into_owned())
     }
 
     /// A header, when it is text.

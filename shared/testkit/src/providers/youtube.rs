@@ -9,7 +9,6 @@
 use std::{collections::HashMap, fmt::Write as _, io, ops::Deref};
 
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use super::{Answer, Received, StandIn, knowing::Knowing};
 
@@ -234,7 +233,7 @@ fn visit(received: &Received, videos: &HashMap<String, Video>) -> Answer {
 
 fn player(received: &Received, videos: &HashMap<String, Video>, host: &str) -> Answer {
     // Others send the key that they found; without one, it is not asked for.
-    if parameter(received, "key").is_some_and(|key| key != KEY) {
+    if received.parameter("key").is_some_and(|key| key != KEY) {
         return refused(400, "API key not valid. Please pass a valid API key.");
     }
     let asked = received.json();
@@ -249,7 +248,7 @@ fn player(received: &Received, videos: &HashMap<String, Video>, host: &str) -> A
 }
 
 fn timed_text(received: &Received, videos: &HashMap<String, Video>) -> Answer {
-    let of = |name: &str| parameter(received, name);
+    let of = |name: &str| received.parameter(name);
     let video = of("v").and_then(|id| videos.get(&id));
     let (language, is_generated) = (of("lang"), of("kind").is_some_and(|kind| kind == "asr"));
     let track = video.and_then(|video| {
@@ -265,14 +264,6 @@ fn timed_text(received: &Received, videos: &HashMap<String, Video>) -> Answer {
     }
     let xml = track.xml(of("fmt").as_deref());
     Answer::new(200, "text/xml; charset=UTF-8", xml)
-}
-
-fn parameter(received: &Received, name: &str) -> Option<String> {
-    let query = received.uri.query().unwrap_or_default();
-    let mut pairs = form_urlencoded::parse(query.as_bytes());
-    pairs
-        .find(|(has, _)| has == name)
-        .map(|(_, value)| value.into_owned())
 }
 
 fn refused(status: u16, message: &str) -> Answer {
