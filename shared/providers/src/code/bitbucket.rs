@@ -57,13 +57,9 @@ impl Bitbucket {
     }
 
     async fn repository(&self, project: &str) -> Result<Repository, CodeError> {
-        let url = self.url(project, &[])?;
-        let answer = self.rest.ask(Question::json(url)).await;
-        let answer = answer.map_err(|error| self.hidden(error, project))?;
-        if !answer.status().is_success() {
-            return Err(self.rest.missing(project, ""));
-        }
-        self.rest.json(&answer)
+        let shown = self.rest.shown(self.url(project, &[])?).await;
+        let shown = shown.map_err(|error| self.hidden(error, project))?;
+        shown.ok_or_else(|| self.rest.missing(project, ""))
     }
 
     /// Bitbucket says 403 of what is private, also to nobody.

@@ -26,12 +26,7 @@ impl BitbucketDataCenter {
 
     /// `None` where it is not shown.
     async fn repository(&self, project: &str) -> Result<Option<Repository>, CodeError> {
-        let url = self.url(project, &[])?;
-        let answer = self.0.ask(Question::json(url)).await?;
-        if !answer.status().is_success() {
-            return Ok(None);
-        }
-        self.0.json(&answer).map(Some)
+        self.0.shown(self.url(project, &[])?).await
     }
 }
 

@@ -6,9 +6,10 @@
 //! repository in which nothing has changed.
 //!
 //! GitHub is always there; other hosts when they are named in the settings (`CODE_HOSTS`): GitHub
-//! Enterprise, GitLab, Bitbucket (Cloud and Data Center). Each has its own token, which goes to the interface of that host and
-//! nowhere else: not where it redirects, and never where a URL says. A token is the operator's, and who
-//! asks is any user: so it reads what the host says is public, unless `NOVA_ALLOW_PRIVATE_CODE` is set.
+//! Enterprise, GitLab, Bitbucket (Cloud and Data Center). Each has its own token, which goes to the
+//! interface of that host and nowhere else: not where it redirects, and never where a URL says. A token
+//! is the operator's, and who asks is any user: so it reads what the host says is public, unless
+//! `NOVA_ALLOW_PRIVATE_CODE` is set.
 //!
 //! | Module | For |
 //! | --- | --- |

@@ -185,6 +185,18 @@ impl Rest {
         read.map_err(|error| self.unusable(error.to_string()).into())
     }
 
+    /// What is at an address; `None` where it is not shown.
+    pub(super) async fn shown<T: DeserializeOwned>(
+        &self,
+        url: Url,
+    ) -> Result<Option<T>, CodeError> {
+        let answer = self.ask(Question::json(url)).await?;
+        if !answer.status().is_success() {
+            return Ok(None);
+        }
+        self.json(&answer).map(Some)
+    }
+
     /// Whether a reference is at the commit at which it was; what the host says must be one.
     pub(super) fn state(&self, commit: &str, known: Option<&str>) -> Result<State, CodeError> {
         if !is_hash(commit) {
