@@ -7,14 +7,15 @@ use nova_store::{JobItem, Settled, Settlement};
 use serde_json::value::to_raw_value;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    super::{
+use super::{Stop, Worker};
+use crate::{
+    jobs::{
         Failure, LongTool, Work,
         backoff::{is_tried_again, pause},
     },
-    Stop, Worker,
+    problem::Problem,
+    receipts::Receipts,
 };
-use crate::{problem::Problem, receipts::Receipts};
 
 /// How often what was fetched is tried to be kept while the database is away: for some minutes.
 const KEPT_TRIES: u32 = 60;
