@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use nova_runtime::{Problem, jobs::patience, whole_numbers};
+use nova_runtime::{Problem, jobs::patience};
 use rmcp::{
     ErrorData, RoleServer,
     model::{
@@ -49,9 +49,7 @@ pub(crate) async fn call(
     if name == upload_page::TOOL && request.arguments.as_ref().is_none_or(Map::is_empty) {
         return upload_page::ask(nova, caller, &request, context).await;
     }
-    let arguments = request.arguments.unwrap_or_default().into_iter();
-    let arguments = arguments.map(|(name, it)| (name, whole_numbers(it)));
-    let arguments = arguments.collect();
+    let arguments = request.arguments.unwrap_or_default();
     let outcome = match own_tools::request(name, &arguments) {
         Some(Ok(ask)) => nova.ask(caller, ask).await,
         Some(Err(problem)) => Err(problem),

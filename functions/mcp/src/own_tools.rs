@@ -1,6 +1,6 @@
 //! Tools that are no step of the workflow: which request of which function each of them is.
 
-use nova_runtime::{Problem, parse_id};
+use nova_runtime::{Problem, parse_id, whole_numbers};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded::Serializer;
 
@@ -69,7 +69,7 @@ fn list(arguments: &Arguments) -> Result<Ask, Problem> {
                 query.append_pair(name, value);
             }
             Some(value) => {
-                query.append_pair(name, &value.to_string());
+                query.append_pair(name, &whole_numbers(value.clone()).to_string());
             }
         }
     }

@@ -76,7 +76,7 @@ struct Upload {
 }
 
 async fn grant(mut call: Call) -> Result<Response, Problem> {
-    let arguments: Arguments = call.json(MAX_BODY_BYTES).await?;
+    let arguments: Arguments = call.arguments(MAX_BODY_BYTES).await?;
     let upload = Upload::of(&arguments)?;
     let max_bytes = match arguments.size_bytes {
         Some(0) => {

@@ -7,6 +7,7 @@ use futures_util::{Stream, future::BoxFuture};
 use http::{HeaderMap, Method, Uri, header, request::Parts};
 use nova_store::{Store, Tenant, UploadGrant, UserId};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::{
     app::App,
     body::{Body, BodyError, Guarded, empty},
     identity::{Identity, Scope},
-    json,
+    json::{check_json, read_arguments},
     multipart::Multipart,
     problem::Problem,
     session::Session,
@@ -272,9 +273,9 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// 415 when it is declared as something else, 400 with the place where it does not fit, and
-    /// as for [`Call::bytes`] and [`json::check_json`].
-    pub async fn json<T: DeserializeOwned>(&mut self, limit: u64) -> Result<T, Problem> {
+    /// 415 when it is declared as something else, 400 with the place where it is none, and as for
+    /// [`Call::bytes`] and [`check_json`].
+    pub async fn json(&mut self, limit: u64) -> Result<Value, Problem> {
         let kind = self.content_type();
         // curl's -d says this of everything; a document that parses as JSON is meant as JSON.
         let curl = kind == "application/x-www-form-urlencoded" && self.session.is_none();
@@ -283,7 +284,20 @@ impl Call {
                 "Send JSON with `Content-Type: application/json`, not {kind}."
             )));
         }
-        json::read(&self.bytes(limit).await?)
+        let body = self.bytes(limit).await?;
+        check_json(&body)?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Problem::bad_request(format!("The body is not the JSON expected here: {error}"))
+        })
+    }
+
+    /// Reads a body of JSON as the arguments of a route.
+    ///
+    /// # Errors
+    ///
+    /// 400 that names the field which does not fit, and as for [`Call::json`].
+    pub async fn arguments<T: DeserializeOwned>(&mut self, limit: u64) -> Result<T, Problem> {
+        read_arguments(self.json(limit).await?)
     }
 
     /// Reads a body of form fields (`application/x-www-form-urlencoded`), CSRF token checked.

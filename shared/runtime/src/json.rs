@@ -27,19 +27,20 @@ pub fn check_json(body: &[u8]) -> Result<(), Problem> {
     ))
 }
 
-/// Reads a body.
+/// Reads arguments, in which whole numbers may be written with a point.
 ///
 /// # Errors
 ///
-/// 400 with the place where it does not fit, and as for [`check_json`].
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    check_json(body)?;
-    let value = serde_json::from_slice(body).map_err(|error| unexpected(&error))?;
-    serde_json::from_value(whole_numbers(value)).map_err(|error| unexpected(&error))
-}
-
-fn unexpected(error: &serde_json::Error) -> Problem {
-    Problem::bad_request(format!("The body is not the JSON expected here: {error}"))
+/// 400 that names the field which does not fit.
+pub(crate) fn read_arguments<T: DeserializeOwned>(arguments: Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(whole_numbers(arguments)).map_err(|error| {
+        let field = error.path().to_string();
+        match field.as_str() {
+            // Of all together: one that is missing, or that nobody knows.
+            "." => Problem::bad_request(format!("The arguments do not fit: {}.", error.inner())),
+            field => Problem::bad_field(field, error.inner()),
+        }
+    })
 }
 
 /// The same with every number that has no fraction written as an integer. To JSON Schema `5.0` is one

@@ -20,6 +20,7 @@ use crate::{
     body::{Response, json_text},
     call::{Call, parse_id},
     identity::Scope,
+    json::read_arguments,
     problem::Problem,
     routes::{Access, Handler},
 };
@@ -106,7 +107,7 @@ impl Registered {
         let tool = Arc::new(tool);
         let prepare = move |arguments| {
             let tool = Arc::clone(&tool);
-            let arguments: T::Arguments = read_arguments(arguments)?;
+            let arguments: T::Arguments = read_arguments(Value::Object(arguments))?;
             let step: Step = Box::new(move |call| {
                 Box::pin(async move {
                     let answer = tool.run(call, arguments).await?;
@@ -214,7 +215,7 @@ impl Registered {
 
     async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
         let user = call.user()?.clone();
-        let arguments: Value = call.json(ARGUMENTS_LIMIT_BYTES).await?;
+        let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
         let mut call_id = call.call_id(&format!("{} {arguments}", self.name))?;
         if call.has_key() {
             call_id = self.in_force(&user, call_id).await?;
@@ -238,24 +239,6 @@ pub(crate) fn take_article(arguments: Value) -> Result<(Uuid, Map<String, Value>
         Some(_) => Err(Problem::bad_field(ARTICLE, "must be a string")),
         None => Err(Problem::bad_field(ARTICLE, "missing")),
     }
-}
-
-/// Reads a tool's own arguments.
-///
-/// # Errors
-///
-/// 400 that names the field which does not fit.
-pub(crate) fn read_arguments<T: DeserializeOwned>(
-    arguments: Map<String, Value>,
-) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
-        let field = error.path().to_string();
-        match field.as_str() {
-            // Of all together: one that is missing, or that nobody knows.
-            "." => Problem::bad_request(format!("The arguments do not fit: {}.", error.inner())),
-            field => Problem::bad_field(field, error.inner()),
-        }
-    })
 }
 
 /// A call that may go ahead.

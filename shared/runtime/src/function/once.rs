@@ -16,7 +16,6 @@ use crate::{
     body::{Body, empty, full},
     config::{JobConfig, TaskConfig},
     identity::{Identity, Scope, Scopes},
-    json::whole_numbers,
     problem::Problem,
     routes::Routes,
     serve,
@@ -88,7 +87,6 @@ impl Once {
         let value: Value = serde_json::from_str(&self.json).map_err(|error| {
             Problem::bad_request(format!("--once (NOVA_ONCE) is not JSON: {error}."))
         })?;
-        let value = whole_numbers(value);
         let mut body = match (routes.tools.as_slice(), routes.long_tools.as_slice()) {
             ([], [tool]) => {
                 let task = self.task.as_ref();

@@ -22,9 +22,10 @@ use crate::{
     body::{Response, json, json_text},
     call::Call,
     config::TaskConfig,
+    json::read_arguments,
     log,
     problem::Problem,
-    tool::{charge, read_arguments, take_article},
+    tool::{charge, take_article},
 };
 
 /// As for other tools: names and short lists.
@@ -80,7 +81,7 @@ impl Registered {
         let reads = Arc::clone(&tool);
         let read = move |arguments| {
             let tool = Arc::clone(&reads);
-            let arguments: T::Arguments = read_arguments(arguments)?;
+            let arguments: T::Arguments = read_arguments(Value::Object(arguments))?;
             tool.check(&arguments)?;
             Ok(Read {
                 // As they are written by us: the order and spelling of the caller's do not matter.
