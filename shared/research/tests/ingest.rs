@@ -510,6 +510,12 @@ fn urls_say_what_they_name() {
             below(&["main", "x y", "z.rs"], true, lines(4, 4)),
         ),
         (
+            "https://github.com/a/b/blob/main/README.md#1-introduction",
+            CodeSite::Github,
+            "a/b",
+            below(&["main", "README.md"], true, None),
+        ),
+        (
             "https://raw.githubusercontent.com/a/b/refs/heads/main/z.rs",
             CodeSite::Github,
             "a/b",

@@ -79,7 +79,7 @@ impl Location {
         for part in url.path_segments()?.filter(|it| !it.is_empty()) {
             decode(part, &mut parts)?;
         }
-        let lines = url.fragment().and_then(Lines::parse);
+        let lines = url.fragment().and_then(|it| Lines::parse(it, site));
         match site {
             CodeSite::Github => github(url.host_str()?, &parts, lines),
             CodeSite::Gitlab => gitlab(parts, lines),
@@ -95,7 +95,7 @@ impl Location {
                     _ => None,
                 }
             }
-            CodeSite::BitbucketDataCenter => bitbucket_data_center(&url, &parts),
+            CodeSite::BitbucketDataCenter => bitbucket_data_center(&url, &parts, lines),
         }
     }
 
@@ -180,9 +180,9 @@ impl Place {
 
 impl Lines {
     /// Reads `L10`, `L10-L20`, `L10-20` and `L10C3-L20C1`; of Bitbucket, `lines-10` and `lines-10:20`,
-    /// and of its Data Center `10` and `10-20`, of several selections the first.
-    fn parse(fragment: &str) -> Option<Self> {
-        let is_begin = |it: char| it == 'L' || it.is_ascii_digit();
+    /// and of its Data Center `10` and `10-20`, of several selections the first. Elsewhere what begins
+    /// with a number is a heading.
+    fn parse(fragment: &str, site: CodeSite) -> Option<Self> {
         let number = |text: &str| {
             let text = text.strip_prefix('L').unwrap_or(text);
             let end = text
@@ -190,10 +190,12 @@ impl Lines {
                 .unwrap_or(text.len());
             text.get(..end)?.parse::<usize>().ok().filter(|it| *it > 0)
         };
-        let (lines, between) = match fragment.strip_prefix("lines-") {
-            Some(lines) => (lines, ':'),
-            None => (fragment.starts_with(is_begin).then_some(fragment)?, '-'),
+        let (begin, between) = match site {
+            CodeSite::Github | CodeSite::Gitlab => ("L", '-'),
+            CodeSite::Bitbucket => ("lines-", ':'),
+            CodeSite::BitbucketDataCenter => ("", '-'),
         };
+        let lines = fragment.strip_prefix(begin)?;
         let (first, last) = lines.split_once(between).unwrap_or((lines, lines));
         let first = number(first)?;
         let last = number(last).unwrap_or(first).max(first);
@@ -272,7 +274,7 @@ fn gitlab(mut parts: Vec<String>, lines: Option<Lines>) -> Option<Location> {
     }
 }
 
-fn bitbucket_data_center(url: &Url, parts: &[String]) -> Option<Location> {
+fn bitbucket_data_center(url: &Url, parts: &[String], lines: Option<Lines>) -> Option<Location> {
     // It may lie below a path of one part.
     let below = usize::from(parts.first()? != "projects");
     let [projects, owner, repos, name, rest @ ..] = parts.get(below..)? else {
@@ -286,7 +288,6 @@ fn bitbucket_data_center(url: &Url, parts: &[String]) -> Option<Location> {
         [] => return Some(Location::whole(project)),
         [word, path @ ..] => (word.as_str(), path.join("/")),
     };
-    let lines = url.fragment().and_then(Lines::parse);
     let lines = lines.filter(|_| !path.is_empty());
     let is_file = match word {
         "browse" => lines.is_some(),
