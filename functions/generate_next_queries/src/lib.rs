@@ -39,6 +39,9 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<GenerateNextQueries>();
+
 const USUAL: i64 = 5;
 const MOST: i64 = 20;
 /// So much is read of everything that is stored, in bytes; each text gets its share.
@@ -75,7 +78,7 @@ impl LongTool for GenerateNextQueries {
     type Arguments = Arguments;
     type Paid = Answer;
 
-    fn check(&self, arguments: &Arguments) -> Result<(), Problem> {
+    fn check(arguments: &Arguments) -> Result<(), Problem> {
         match arguments.n_queries {
             1..=MOST => Ok(()),
             _ => Err(Problem::out_of_range("n_queries", &(1..=MOST))),
@@ -83,7 +86,7 @@ impl LongTool for GenerateNextQueries {
     }
 
     fn revision<'a>(
-        &'a self,
+        _: &'a App,
         tenant: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {

@@ -1,4 +1,4 @@
-//! The functions behind the tools, answered in this process.
+//! The functions behind the tools, answered in this process; what takes long is left to theirs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,22 +12,23 @@ use uuid::Uuid;
 
 use crate::{caller::Caller, own_tools};
 
-/// The functions whose routes agents reach.
+/// The functions whose routes agents reach. Those of long tools take the calls here and nothing more, so
+/// that this program has neither their code nor the keys of those whom they ask.
 const FUNCTIONS: &[Function] = &[
     add_sources::FUNCTION,
     articles::FUNCTION,
     create_research_file::FUNCTION,
     extract_guidelines_urls::FUNCTION,
-    generate_next_queries::FUNCTION,
+    generate_next_queries::CALLS,
     jobs::FUNCTION,
-    process_github_urls::FUNCTION,
+    process_github_urls::CALLS,
     request_upload::FUNCTION,
-    run_perplexity_research::FUNCTION,
-    scrape_and_clean_other_urls::FUNCTION,
-    scrape_research_urls::FUNCTION,
-    select_research_sources_to_keep::FUNCTION,
-    select_research_sources_to_scrape::FUNCTION,
-    transcribe_youtube_urls::FUNCTION,
+    run_perplexity_research::CALLS,
+    scrape_and_clean_other_urls::CALLS,
+    scrape_research_urls::CALLS,
+    select_research_sources_to_keep::CALLS,
+    select_research_sources_to_scrape::CALLS,
+    transcribe_youtube_urls::CALLS,
     upload_article_guideline::FUNCTION,
     usage::FUNCTION,
 ];

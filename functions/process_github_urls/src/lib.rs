@@ -30,6 +30,9 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<ProcessGithubUrls>();
+
 const KIND: SourceKind = SourceKind::GithubIngest;
 /// The budget keeps a text far below this; other scripts than Latin need more bytes for a token.
 const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -66,7 +69,7 @@ impl LongTool for ProcessGithubUrls {
     }
 
     fn revision<'a>(
-        &'a self,
+        _: &'a App,
         _: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {

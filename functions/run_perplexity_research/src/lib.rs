@@ -35,6 +35,9 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<RunPerplexityResearch>();
+
 /// How long an answer is as good as a new one.
 const FRESH: Duration = Duration::from_hours(24);
 
@@ -58,7 +61,7 @@ impl LongTool for RunPerplexityResearch {
     type Arguments = Questions;
     type Paid = Paid;
 
-    fn check(&self, questions: &Questions) -> Result<(), Problem> {
+    fn check(questions: &Questions) -> Result<(), Problem> {
         questions.check()
     }
 
@@ -70,14 +73,16 @@ impl LongTool for RunPerplexityResearch {
     }
 
     fn revision<'a>(
-        &'a self,
+        app: &'a App,
         _: &'a mut Tenant,
         _: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {
-        // Told before anything is charged, and to the article's owner alone. Else it goes by its
-        // questions.
-        let who = self.search.as_ref().ok_or_else(search::not_configured);
-        Box::pin(async { who.map(|search| search.provider().to_owned()) })
+        // Told to the article's owner alone. Else it goes by its questions.
+        Box::pin(async {
+            let chosen = search::chosen(app.config()).map_err(Problem::internal)?;
+            let provider = chosen.ok_or_else(search::not_configured)?;
+            Ok(format!("{provider:?}"))
+        })
     }
 
     fn pieces<'a>(

@@ -17,8 +17,11 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<ReadPages<OtherUrls>>();
+
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
-    let tool = ReadPages::new(OtherUrls, app, Blobs::from_app(app)?)?;
+    let tool = ReadPages::<OtherUrls>::new(app, Blobs::from_app(app)?)?;
     Ok(Routes::new().long_tool(app, tool))
 }
 
@@ -36,7 +39,6 @@ impl PageList for OtherUrls {
         "If extract_guidelines_urls has not been called yet, call it first: it lists them.";
 
     fn urls<'a>(
-        &'a self,
         _: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<Vec<String>, Problem>> {

@@ -16,8 +16,11 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<ReadPages<ResearchUrls>>();
+
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
-    let tool = ReadPages::new(ResearchUrls, app, Blobs::from_app(app)?)?;
+    let tool = ReadPages::<ResearchUrls>::new(app, Blobs::from_app(app)?)?;
     Ok(Routes::new().long_tool(app, tool))
 }
 
@@ -34,7 +37,6 @@ impl PageList for ResearchUrls {
     const FIRST: &'static str = "If select_research_sources_to_scrape has not been called yet, call it first: it chooses them.";
 
     fn urls<'a>(
-        &'a self,
         tenant: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<Vec<String>, Problem>> {

@@ -43,6 +43,9 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<SelectToKeep>();
+
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
     let tool = SelectToKeep {
         blobs: Blobs::from_app(app)?,
@@ -77,7 +80,7 @@ impl LongTool for SelectToKeep {
     type Arguments = Arguments;
     type Paid = Answer;
 
-    fn check(&self, arguments: &Arguments) -> Result<(), Problem> {
+    fn check(arguments: &Arguments) -> Result<(), Problem> {
         match arguments.keep.intersection(&arguments.drop).next() {
             None => Ok(()),
             Some(number) => {
@@ -89,7 +92,7 @@ impl LongTool for SelectToKeep {
     }
 
     fn revision<'a>(
-        &'a self,
+        _: &'a App,
         tenant: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {

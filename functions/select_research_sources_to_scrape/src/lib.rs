@@ -45,6 +45,9 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<SelectToScrape>();
+
 const USUAL: i64 = 5;
 const MOST: i64 = 50;
 
@@ -78,7 +81,7 @@ impl LongTool for SelectToScrape {
     type Arguments = Arguments;
     type Paid = Answer;
 
-    fn check(&self, arguments: &Arguments) -> Result<(), Problem> {
+    fn check(arguments: &Arguments) -> Result<(), Problem> {
         match arguments.max_sources {
             1..=MOST => Ok(()),
             _ => Err(Problem::out_of_range("max_sources", &(1..=MOST))),
@@ -86,7 +89,7 @@ impl LongTool for SelectToScrape {
     }
 
     fn revision<'a>(
-        &'a self,
+        _: &'a App,
         tenant: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {

@@ -48,6 +48,9 @@ pub const FUNCTION: Function = Function::service(
 )
 .with_database();
 
+/// Its calls, where the work is left to the function.
+pub const CALLS: Function = FUNCTION.calls_of::<TranscribeYoutubeUrls>();
+
 const KIND: SourceKind = SourceKind::YoutubeTranscript;
 
 fn set_up(app: &Arc<App>) -> Result<Routes, ConfigError> {
@@ -95,14 +98,14 @@ impl LongTool for TranscribeYoutubeUrls {
     type Paid = Paid;
 
     fn revision<'a>(
-        &'a self,
+        app: &'a App,
         _: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {
         Box::pin(async {
             let urls = urls(article)?;
-            // Told before anything is charged.
-            if !urls.is_empty() && self.videos.is_none() && self.captions.is_none() {
+            let nobody = || Videos::from_app(app).is_none() && YouTube::from_app(app).is_none();
+            if !urls.is_empty() && nobody() {
                 return Err(video::not_configured());
             }
             Ok(urls.join("\n"))

@@ -20,7 +20,7 @@ mod list;
 mod page;
 mod text;
 
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use nova_blobs::Blobs;
@@ -52,7 +52,7 @@ pub enum Done {
 
 /// A tool that reads the pages of a list.
 pub struct ReadPages<L> {
-    list: L,
+    list: PhantomData<L>,
     blobs: Blobs,
     reader: Arc<dyn Scraper>,
     cleaner: Cleaner,
@@ -64,9 +64,9 @@ impl<L: PageList> ReadPages<L> {
     /// # Errors
     ///
     /// When the settings name a language model and not how to reach it.
-    pub fn new(list: L, app: &App, blobs: Blobs) -> Result<Self, ConfigError> {
+    pub fn new(app: &App, blobs: Blobs) -> Result<Self, ConfigError> {
         Ok(Self {
-            list,
+            list: PhantomData,
             blobs,
             reader: PageReader::from_app(app),
             cleaner: Cleaner::from_app(app, L::TOOL)?,
@@ -79,7 +79,7 @@ impl<L: PageList> LongTool for ReadPages<L> {
     type Arguments = ReadArguments;
     type Paid = Done;
 
-    fn check(&self, arguments: &ReadArguments) -> Result<(), Problem> {
+    fn check(arguments: &ReadArguments) -> Result<(), Problem> {
         arguments.check()
     }
 
@@ -88,11 +88,11 @@ impl<L: PageList> LongTool for ReadPages<L> {
     }
 
     fn revision<'a>(
-        &'a self,
+        _: &'a App,
         tenant: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {
-        Box::pin(async move { Ok(self.list.urls(tenant, article).await?.join("\n")) })
+        Box::pin(async move { Ok(L::urls(tenant, article).await?.join("\n")) })
     }
 
     fn pieces<'a>(
@@ -103,7 +103,7 @@ impl<L: PageList> LongTool for ReadPages<L> {
             let (app, user) = (&work.app, &work.user);
             let mut tenant = app.tenant_in_call(user, L::TOOL, work.job_id).await?;
             tenant.advance(work.article.id, L::STATUS).await?;
-            let urls = self.list.urls(&mut tenant, &work.article).await?;
+            let urls = L::urls(&mut tenant, &work.article).await?;
             tenant.commit().await?;
             let reach = app.config().fetch.reach();
             Ok(list::pieces(urls, reach))

@@ -24,7 +24,6 @@ pub trait PageList: Send + Sync + 'static {
 
     /// Their URLs, in the order of the document.
     fn urls<'a>(
-        &'a self,
         tenant: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<Vec<String>, Problem>>;

@@ -12,6 +12,7 @@ use crate::{
     app::App,
     config::{Config, ConfigError, Environment},
     dispatch::Dispatcher,
+    jobs::LongTool,
     log, probes,
     routes::{Access, Routes},
     serve::{self, Patience},
@@ -67,6 +68,13 @@ impl Function {
     #[must_use]
     pub const fn with_database(mut self) -> Self {
         self.needs_database = true;
+        self
+    }
+
+    /// The same function where it takes calls of its long tool and does none of the work.
+    #[must_use]
+    pub const fn calls_of<T: LongTool>(mut self) -> Self {
+        self.kind = Kind::Service(|app| Ok(Routes::new().calls_of::<T>(app)));
         self
     }
 

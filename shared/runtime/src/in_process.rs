@@ -101,7 +101,7 @@ impl Routes {
                 let called = tool.call(user.clone(), call_id, arguments).await;
                 return called.map(|(answer, _usage)| answer);
             }
-            match self.long_tools.iter().find(|it| it.name == tool) {
+            match self.long_tools.iter().find(|it| it.name() == tool) {
                 Some(tool) => tool.once_as(user, call_id, arguments, follow).await,
                 None => Err(Problem::not_found(format!("There is no tool {tool:?}."))),
             }

@@ -36,6 +36,7 @@ mod backoff;
 mod call;
 mod ledger;
 mod note;
+mod registered;
 mod share;
 mod waiting;
 mod worker;
@@ -55,10 +56,13 @@ pub use self::{
     call::{patience, told},
     waiting::wait,
 };
-pub(crate) use self::{call::Registered, waiting::Waiting};
+pub(crate) use self::{call::Calls, registered::Registered, waiting::Waiting};
 use crate::{app::App, problem::Problem, receipts::Receipts};
 
 /// A step of the workflow that takes long, in pieces that are paid for one by one.
+///
+/// What takes calls needs none but the functions without `self`; so it can stand where none of the work is
+/// done ([`crate::Routes::calls_of`]).
 ///
 /// `pieces`, `fetch` and `answer` may run several times for the same job, after a crash; `keep` has
 /// an effect once for each piece.
@@ -75,22 +79,23 @@ pub trait LongTool: Send + Sync + 'static {
     type Paid: Send + Sync;
 
     /// Refuses arguments that can be read and make no sense: a problem that names the field.
-    fn check(&self, _arguments: &Self::Arguments) -> Result<(), Problem> {
+    fn check(_arguments: &Self::Arguments) -> Result<(), Problem> {
         Ok(())
     }
+
+    /// What else the work goes by, such as the links that were found in the guideline, or rows of
+    /// the article: another text is another job. What stands in the way is told here, before anything
+    /// is charged.
+    fn revision<'a>(
+        app: &'a App,
+        tenant: &'a mut Tenant,
+        article: &'a Article,
+    ) -> BoxFuture<'a, Result<String, Problem>>;
 
     /// How many pieces are fetched at once.
     fn at_once(&self, _arguments: &Self::Arguments) -> usize {
         4
     }
-
-    /// What else the work goes by, such as the links that were found in the guideline, or rows of
-    /// the article: another text is another job.
-    fn revision<'a>(
-        &'a self,
-        tenant: &'a mut Tenant,
-        article: &'a Article,
-    ) -> BoxFuture<'a, Result<String, Problem>>;
 
     /// Lists the pieces: normalised URLs, questions. The same each time, whatever came of them. Where
     /// all is thought out at once it is one, which needs no list.

@@ -106,16 +106,12 @@ impl Routes {
     #[must_use]
     pub fn tool<T: tool::Tool>(mut self, app: &Arc<App>, tool: T) -> Self {
         let tool = tool::Registered::new(app, tool);
-        let path = Cow::Owned(format!("/tools/{}", tool.name));
-        let handler = tool.clone().into_handler();
-        self.all.push(Route {
-            method: Method::POST,
-            path,
-            access: tool::ACCESS,
-            handler,
-        });
-        self.tools.push(tool);
-        self
+        self.tools.push(tool.clone());
+        let path = format!("/tools/{}", tool.name);
+        self.route(Method::POST, path, tool::ACCESS, move |call| {
+            let tool = tool.clone();
+            async move { tool.answer(call).await }
+        })
     }
 
     /// Offers a long tool at `POST /tools/<name>`, and does its jobs at `POST /jobs/<name>/{id}`, where
@@ -125,29 +121,24 @@ impl Routes {
     pub fn long_tool<T: jobs::LongTool>(mut self, app: &Arc<App>, tool: T) -> Self {
         let tool = jobs::Registered::new(app, tool);
         self.long_tools.push(tool.clone());
-        let worker = tool.clone();
-        let works: Handler = Arc::new(move |call| {
-            let worker = worker.clone();
-            Box::pin(async move { worker.work(call.path_id("id", "job")?).await })
-        });
-        let (calls, jobs) = (
-            format!("/tools/{}", tool.name),
-            format!("/jobs/{}/{{id}}", tool.name),
-        );
-        let answers: Handler = Arc::new(move |call| {
+        let path = format!("/jobs/{}/{{id}}", T::NAME);
+        let routes = self.calls_of::<T>(app);
+        routes.route(Method::POST, path, Access::Bell, move |call| {
             let tool = tool.clone();
-            Box::pin(async move { tool.answer(call).await })
-        });
-        for (path, access, handler) in [(calls, tool::ACCESS, answers), (jobs, Access::Bell, works)]
-        {
-            self.all.push(Route {
-                method: Method::POST,
-                path: Cow::Owned(path),
-                access,
-                handler,
-            });
-        }
-        self
+            async move { tool.work(call.path_id("id", "job")?).await }
+        })
+    }
+
+    /// Offers a long tool at `POST /tools/<name>`, and leaves its jobs to the function that does them:
+    /// nothing that the work needs is linked.
+    #[must_use]
+    pub fn calls_of<T: jobs::LongTool>(self, app: &Arc<App>) -> Self {
+        let calls = jobs::Calls::of::<T>(app);
+        let path = format!("/tools/{}", T::NAME);
+        self.route(Method::POST, path, tool::ACCESS, move |call| {
+            let calls = calls.clone();
+            async move { calls.answer(call).await }
+        })
     }
 
     /// The addresses, for whoever lists or checks them.
@@ -155,7 +146,13 @@ impl Routes {
         &self.all
     }
 
-    fn route<H, F>(mut self, method: Method, path: &'static str, access: Access, handler: H) -> Self
+    fn route<H, F>(
+        mut self,
+        method: Method,
+        path: impl Into<Cow<'static, str>>,
+        access: Access,
+        handler: H,
+    ) -> Self
     where
         H: Fn(Call) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Response, Problem>> + Send + 'static,
@@ -163,7 +160,7 @@ impl Routes {
         let handler: Handler = Arc::new(move |call| Box::pin(handler(call)));
         self.all.push(Route {
             method,
-            path: Cow::Borrowed(path),
+            path: path.into(),
             access,
             handler,
         });

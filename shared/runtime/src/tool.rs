@@ -22,7 +22,7 @@ use crate::{
     identity::Scope,
     json::read_arguments,
     problem::Problem,
-    routes::{Access, Handler},
+    routes::Access,
 };
 
 /// Who may call tools.
@@ -206,14 +206,7 @@ impl Registered {
         }
     }
 
-    pub(crate) fn into_handler(self) -> Handler {
-        Arc::new(move |call| {
-            let tool = self.clone();
-            Box::pin(async move { tool.answer(call).await })
-        })
-    }
-
-    async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
+    pub(crate) async fn answer(&self, mut call: Call) -> Result<Response, Problem> {
         let user = call.user()?.clone();
         let arguments = call.json(ARGUMENTS_LIMIT_BYTES).await?;
         let mut call_id = call.call_id(&format!("{} {arguments}", self.name))?;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::StatusCode;
 use nova_runtime::{
     App, ConfigError, Problem,
-    config::{Endpoint, SearchProvider},
+    config::{Config, Endpoint, SearchProvider},
 };
 use url::Url;
 
@@ -25,11 +25,52 @@ const MODEL_DEADLINE: Duration = Duration::from_mins(3);
 /// # Errors
 ///
 /// When the settings name somebody and not how to reach them.
+pub fn chosen(config: &Config) -> Result<Option<SearchProvider>, ConfigError> {
+    let providers = &config.providers;
+    let (search, models) = (&providers.search, &providers.models);
+    let can_be_asked = |provider: &SearchProvider| match provider {
+        SearchProvider::Perplexity | SearchProvider::Sonar => search.perplexity.is_some(),
+        SearchProvider::Tavily => search.tavily.is_some(),
+        SearchProvider::SearXng => search.searxng.is_some(),
+        SearchProvider::Gemini => providers.gemini.key.is_some(),
+        SearchProvider::Vertex => models.vertex.is_some(),
+    };
+    let Some(named) = search.provider else {
+        let mut usual = vec![
+            SearchProvider::Perplexity,
+            SearchProvider::Tavily,
+            SearchProvider::SearXng,
+            SearchProvider::Gemini,
+        ];
+        usual.extend(models.vertex_is_wanted.then_some(SearchProvider::Vertex));
+        return Ok(usual.into_iter().find(can_be_asked));
+    };
+    if can_be_asked(&named) {
+        return Ok(Some(named));
+    }
+    let needs = match named {
+        SearchProvider::Perplexity => "perplexity: needs PPLX_API_KEY",
+        SearchProvider::Sonar => "sonar: needs PPLX_API_KEY",
+        SearchProvider::Tavily => "tavily: needs TAVILY_API_KEY",
+        SearchProvider::SearXng => "searxng: needs SEARXNG_BASE_URL",
+        SearchProvider::Gemini => "gemini: needs GOOGLE_API_KEY",
+        SearchProvider::Vertex => "vertex: needs GOOGLE_CLOUD_PROJECT",
+    };
+    Err(ConfigError::new(format!("SEARCH_PROVIDER={needs}")))
+}
+
+/// Whoever searches, ready to be asked; `None` when nobody does.
+///
+/// # Errors
+///
+/// As [`chosen`].
 pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
-    let (settings, models) = (
-        &app.config().providers.search,
-        &app.config().providers.models,
-    );
+    Ok(chosen(app.config())?.and_then(|provider| provider_of(app, provider)))
+}
+
+fn provider_of(app: &App, provider: SearchProvider) -> Option<Arc<dyn Search>> {
+    let providers = &app.config().providers;
+    let (settings, models) = (&providers.search, &providers.models);
     let reach = app.config().fetch.reach();
     let api = |provider, setting, endpoint: &Endpoint| {
         let credentials = match &endpoint.key {
@@ -45,62 +86,44 @@ pub fn configured(app: &App) -> Result<Option<Arc<dyn Search>>, ConfigError> {
         .known_by(setting)
         .deadline(DEADLINE)
     };
-    let perplexity = || -> Option<Arc<dyn Search>> {
-        let endpoint = settings.perplexity.as_ref()?;
-        let api = api("Perplexity", "PPLX_API_KEY", endpoint);
-        Some(Arc::new(Perplexity(api, reach)))
+    let grounding = |models: GoogleModels, base_url: &Url| Grounding {
+        models: models.deadline(MODEL_DEADLINE),
+        http: app.http().clone(),
+        base_url: base_url.clone(),
+        model: settings.model.clone(),
     };
-    let sonar = || -> Option<Arc<dyn Search>> {
-        let endpoint = settings.perplexity.as_ref()?;
-        Some(Arc::new(Sonar {
-            api: api("Perplexity Sonar", "PPLX_API_KEY", endpoint).deadline(MODEL_DEADLINE),
-            model: settings.model.clone(),
-        }))
-    };
-    let tavily = || -> Option<Arc<dyn Search>> {
-        let endpoint = settings.tavily.as_ref()?;
-        let api = api("Tavily", "TAVILY_API_KEY", endpoint);
-        Some(Arc::new(Tavily(api, reach)))
-    };
-    let searxng = || -> Option<Arc<dyn Search>> {
-        let endpoint = settings.searxng.as_ref()?;
-        let api = api("SearXNG", "its limiter", endpoint);
-        Some(Arc::new(SearXng(api, reach)))
-    };
-    let grounding = |asked: Option<GoogleModels>, base_url: &Url| -> Option<Arc<dyn Search>> {
-        Some(Arc::new(Grounding {
-            models: asked?.deadline(MODEL_DEADLINE),
-            http: app.http().clone(),
-            base_url: base_url.clone(),
-            model: settings.model.clone(),
-        }))
-    };
-    let gemini = || {
-        let endpoint = &app.config().providers.gemini;
-        grounding(GoogleModels::gemini(app), &endpoint.base_url)
-    };
-    let vertex = || {
-        let endpoint = models.vertex.as_ref()?;
-        grounding(GoogleModels::vertex(app), &endpoint.base_url)
-    };
-    let (search, needs) = match settings.provider {
-        None => {
-            let wanted = models.vertex_is_wanted;
-            let vertex = || wanted.then(vertex).flatten();
-            let engines = perplexity().or_else(tavily).or_else(searxng);
-            return Ok(engines.or_else(gemini).or_else(vertex));
+    Some(match provider {
+        SearchProvider::Perplexity => {
+            let endpoint = settings.perplexity.as_ref()?;
+            Arc::new(Perplexity(
+                api("Perplexity", "PPLX_API_KEY", endpoint),
+                reach,
+            ))
         }
-        Some(SearchProvider::Perplexity) => (perplexity(), "perplexity: needs PPLX_API_KEY"),
-        Some(SearchProvider::Sonar) => (sonar(), "sonar: needs PPLX_API_KEY"),
-        Some(SearchProvider::Tavily) => (tavily(), "tavily: needs TAVILY_API_KEY"),
-        Some(SearchProvider::SearXng) => (searxng(), "searxng: needs SEARXNG_BASE_URL"),
-        Some(SearchProvider::Gemini) => (gemini(), "gemini: needs GOOGLE_API_KEY"),
-        Some(SearchProvider::Vertex) => (vertex(), "vertex: needs GOOGLE_CLOUD_PROJECT"),
-    };
-    match search {
-        Some(search) => Ok(Some(search)),
-        None => Err(ConfigError::new(format!("SEARCH_PROVIDER={needs}"))),
-    }
+        SearchProvider::Sonar => {
+            let endpoint = settings.perplexity.as_ref()?;
+            Arc::new(Sonar {
+                api: api("Perplexity Sonar", "PPLX_API_KEY", endpoint).deadline(MODEL_DEADLINE),
+                model: settings.model.clone(),
+            })
+        }
+        SearchProvider::Tavily => {
+            let endpoint = settings.tavily.as_ref()?;
+            Arc::new(Tavily(api("Tavily", "TAVILY_API_KEY", endpoint), reach))
+        }
+        SearchProvider::SearXng => {
+            let endpoint = settings.searxng.as_ref()?;
+            Arc::new(SearXng(api("SearXNG", "its limiter", endpoint), reach))
+        }
+        SearchProvider::Gemini => Arc::new(grounding(
+            GoogleModels::gemini(app)?,
+            &providers.gemini.base_url,
+        )),
+        SearchProvider::Vertex => Arc::new(grounding(
+            GoogleModels::vertex(app)?,
+            &models.vertex.as_ref()?.base_url,
+        )),
+    })
 }
 
 /// What whoever wants to search is told where nobody does.

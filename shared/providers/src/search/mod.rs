@@ -32,7 +32,7 @@ use nova_research::url::Reach;
 use nova_runtime::receipts::Receipts;
 use serde_json::Value;
 
-pub use self::choice::{configured, not_configured};
+pub use self::choice::{chosen, configured, not_configured};
 use crate::{Api, ProviderError};
 
 /// What a question brought.

@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    call::{NewCall, Registered, cancelled, failure},
+    call::{NewCall, cancelled, failure},
+    registered::Registered,
     waiting,
     worker::Outcome,
 };
@@ -43,7 +44,7 @@ impl Registered {
             task,
             works: true,
         };
-        let (enqueued, _usage) = self.enqueue(user, arguments, call).await?;
+        let (enqueued, _usage) = self.calls.enqueue(user, arguments, call).await?;
         let (Enqueued::Created(job) | Enqueued::Attached(job)) = enqueued;
         self.finish(user, job, None).await
     }
@@ -57,7 +58,7 @@ impl Registered {
         arguments: Value,
         follow: Arc<dyn Follow>,
     ) -> Result<String, Problem> {
-        let begun = self.app.tenant(user).await?.job(id).await;
+        let begun = self.calls.app.tenant(user).await?.job(id).await;
         let job = match begun {
             Ok(job) => job,
             Err(Error::NotFound { .. }) => {
@@ -66,7 +67,7 @@ impl Registered {
                     task: None,
                     works: true,
                 };
-                let (enqueued, _usage) = self.enqueue(user, arguments, call).await?;
+                let (enqueued, _usage) = self.calls.enqueue(user, arguments, call).await?;
                 let (Enqueued::Created(job) | Enqueued::Attached(job)) = enqueued;
                 job
             }
@@ -86,17 +87,17 @@ impl Registered {
         follow: Option<Arc<dyn Follow>>,
     ) -> Result<String, Problem> {
         while !job.state.has_ended() {
-            if self.app.is_stopping() {
+            if self.calls.app.is_stopping() {
                 return Err(Problem::unavailable(
                     "Stopped. What was done is kept; start it again for the rest.",
                     LOOK,
                 ));
             }
-            match (self.run)(Arc::clone(&self.app), job.id, follow.clone()).await? {
+            match (self.run)(Arc::clone(&self.calls.app), job.id, follow.clone()).await? {
                 Outcome::Ended => {}
                 _ => sleep(LOOK).await,
             }
-            job = waiting::wait(&self.app, user, job.id, Duration::ZERO).await?;
+            job = waiting::wait(&self.calls.app, user, job.id, Duration::ZERO).await?;
         }
         match (job.state, job.result, job.error) {
             (JobState::Succeeded, Some(result), _) => Ok(String::from(Box::<str>::from(result))),
@@ -109,7 +110,7 @@ impl Registered {
     async fn watch(&self, user: &UserId, id: Uuid, follow: &dyn Follow) -> Result<String, Problem> {
         loop {
             // What cannot be seen now is seen the next time.
-            if let Ok(job) = waiting::wait(&self.app, user, id, Duration::ZERO).await {
+            if let Ok(job) = waiting::wait(&self.calls.app, user, id, Duration::ZERO).await {
                 follow.has_come_to(&job);
             }
             sleep(LOOK).await;

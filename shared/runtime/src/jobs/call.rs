@@ -1,4 +1,4 @@
-//! A call of a long tool: makes the job or finds it, and waits for it a while.
+//! Calls of a long tool: each makes a job or finds it, and waits for it a while.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,10 +11,9 @@ use serde_json::{Map, Value, json, value::RawValue};
 use uuid::Uuid;
 
 use super::{
-    Follow, LongTool,
+    LongTool,
     share::{self, Share},
     waiting,
-    worker::{self, Outcome},
 };
 use crate::{
     app::App,
@@ -40,20 +39,11 @@ const ANSWER_STAYS: Duration = Duration::from_mins(10);
 /// How long its problem is, to who was told to call again; then a call is a new try.
 const FAILURE_STAYS: Duration = Duration::from_mins(1);
 /// When to call again for a job that goes on.
-const RETRY_AFTER_SECONDS: u64 = 5;
+pub(super) const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Arguments that were read, and what tells the job from others.
-struct Read {
-    arguments: Box<RawValue>,
-    revision: Box<Revision>,
-}
-
-type Revision = dyn for<'a> FnOnce(&'a mut Tenant, &'a Article) -> BoxFuture<'a, Result<String, Problem>>
-    + Send;
-type Reader = dyn Fn(Map<String, Value>) -> Result<Read, Problem> + Send + Sync;
-type Run = dyn Fn(Arc<App>, Uuid, Option<Arc<dyn Follow>>) -> BoxFuture<'static, Result<Outcome, Problem>>
-    + Send
-    + Sync;
+type Read = fn(Map<String, Value>) -> Result<Box<RawValue>, Problem>;
+type Revision =
+    for<'a> fn(&'a App, &'a mut Tenant, &'a Article) -> BoxFuture<'a, Result<String, Problem>>;
 
 /// A call that is about to be written down.
 pub(super) struct NewCall<'a> {
@@ -65,61 +55,29 @@ pub(super) struct NewCall<'a> {
     pub(super) works: bool,
 }
 
-/// A long tool without its types.
+/// Takes the calls of a long tool: all of it but the work, and without its types.
 #[derive(Clone)]
-pub(crate) struct Registered {
-    pub(crate) name: &'static str,
+pub(crate) struct Calls {
+    pub(super) name: &'static str,
     replaces: bool,
     pub(super) app: Arc<App>,
-    read: Arc<Reader>,
-    pub(super) run: Arc<Run>,
+    read: Read,
+    revision: Revision,
 }
 
-impl Registered {
-    pub(crate) fn new<T: LongTool>(app: &Arc<App>, tool: T) -> Self {
-        let tool = Arc::new(tool);
-        let reads = Arc::clone(&tool);
-        let read = move |arguments| {
-            let tool = Arc::clone(&reads);
-            let arguments: T::Arguments = read_arguments(Value::Object(arguments))?;
-            tool.check(&arguments)?;
-            Ok(Read {
-                // As they are written by us: the order and spelling of the caller's do not matter.
-                arguments: serde_json::value::to_raw_value(&arguments)
-                    .map_err(Problem::internal)?,
-                revision: Box::new(move |tenant, article| {
-                    Box::pin(async move { tool.revision(tenant, article).await })
-                }),
-            })
-        };
-        let run =
-            move |app: Arc<App>, id, follow: Option<Arc<dyn Follow>>| -> BoxFuture<'static, _> {
-                let tool = Arc::clone(&tool);
-                Box::pin(async move { worker::run(&app, &*tool, id, follow.as_deref()).await })
-            };
+impl Calls {
+    pub(crate) fn of<T: LongTool>(app: &Arc<App>) -> Self {
         Self {
             name: T::NAME,
             replaces: T::REPLACES,
             app: Arc::clone(app),
-            read: Arc::new(read),
-            run: Arc::new(run),
-        }
-    }
-
-    /// A worker was called for: does the job, and answers when it is done with it. 200 means that
-    /// nobody needs to call again; 503 that somebody should, after a pause.
-    pub(crate) async fn work(&self, id: Uuid) -> Result<Response, Problem> {
-        let work = (self.run)(Arc::clone(&self.app), id, None);
-        // Not cut off when who rang hangs up.
-        let outcome = self.app.finish(work).await?;
-        match outcome {
-            Outcome::Requeued => Err(Problem::unavailable(
-                "The job was put off and is tried again.",
-                Duration::from_secs(RETRY_AFTER_SECONDS),
-            )),
-            Outcome::NotClaimed | Outcome::Ended | Outcome::Rung | Outcome::Lost => {
-                Ok(json(StatusCode::OK, &json!({"status": "ok"})))
-            }
+            read: |arguments| {
+                let arguments: T::Arguments = read_arguments(Value::Object(arguments))?;
+                T::check(&arguments)?;
+                // As they are written by us: the order and spelling of the caller's do not matter.
+                serde_json::value::to_raw_value(&arguments).map_err(Problem::internal)
+            },
+            revision: T::revision,
         }
     }
 
@@ -175,14 +133,14 @@ impl Registered {
     ) -> Result<(Enqueued, Usage), Problem> {
         let NewCall { id, task, works } = call;
         let (article, arguments) = take_article(arguments)?;
-        let read = (self.read)(arguments)?;
+        let arguments = (self.read)(arguments)?;
         let share = task.and_then(|task| Share::of_task(task, self.name, article));
         let call_id = share.as_ref().map_or(id, |share| share.call_id);
-        let arguments = share::keep(read.arguments, share)?;
+        let arguments = share::keep(arguments, share)?;
         let mut tenant = self.app.tenant_in_call(user, self.name, id).await?;
         // The article first: when it is not there, the transaction ends before anything is charged.
         let found = tenant.article(article).await?;
-        let revision = (read.revision)(&mut tenant, &found).await?;
+        let revision = (self.revision)(&self.app, &mut tenant, &found).await?;
         let new = NewJob {
             id,
             tool: self.name,

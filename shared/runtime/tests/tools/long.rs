@@ -127,7 +127,7 @@ impl LongTool for ReadPages {
     type Arguments = Pages;
     type Paid = String;
 
-    fn check(&self, arguments: &Pages) -> Result<(), Problem> {
+    fn check(arguments: &Pages) -> Result<(), Problem> {
         match arguments.pages.len() {
             0 => Err(Problem::bad_field("pages", "at least one")),
             _ => Ok(()),
@@ -139,7 +139,7 @@ impl LongTool for ReadPages {
     }
 
     fn revision<'a>(
-        &'a self,
+        _: &'a App,
         tenant: &'a mut Tenant,
         article: &'a Article,
     ) -> BoxFuture<'a, Result<String, Problem>> {
