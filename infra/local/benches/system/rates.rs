@@ -4,13 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
 use nova_local::local::{Local, Parts};
 use nova_store::{Charge, Store, UserId};
 use nova_testkit::{
@@ -18,6 +15,7 @@ use nova_testkit::{
     postgres::{Database, Postgres, Settings},
 };
 use serde::Serialize;
+use tokio::{net::TcpStream, sync::Mutex};
 use uuid::Uuid;
 
 use crate::{
@@ -56,9 +54,9 @@ pub(crate) async fn measure(rates: &[&'static str]) -> Result<()> {
     let mut all = Vec::new();
     for &what in rates {
         let (step, login) = match what {
-            "upload" => (system.upload(), "upload@nova.local"),
-            "extract" => (system.extract(), "research@nova.local"),
-            "download" => (system.download(), "download@nova.local"),
+            "upload" => (system.upload()?, "upload@nova.local"),
+            "extract" => (system.extract()?, "research@nova.local"),
+            "download" => (system.download()?, "download@nova.local"),
             _ => (system.charge(), "research@nova.local"),
         };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -110,22 +108,22 @@ impl Figures {
     }
 }
 
-/// Calls the system over HTTP.
-#[derive(Clone)]
+/// Calls the system over HTTP, on one connection of its own, as a client of pgbench has one.
 struct Caller {
-    url: String,
-    client: Client<HttpConnector, Full<Bytes>>,
+    /// Host and port.
+    address: String,
+    token: String,
+    connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
 
 /// A whole system in this process, on a database that synchronises its log, as a real one does.
 struct System {
     local: Local,
     database: Database,
-    /// One article and one token for each client.
-    articles: Arc<Vec<(Uuid, String)>>,
+    /// One for each client, with an article of its own.
+    callers: Vec<(Arc<Caller>, Uuid)>,
     /// What extraction finds in them, as JSON.
     urls: String,
-    caller: Caller,
     store: Store,
 }
 
@@ -145,7 +143,12 @@ impl System {
         pool.close().await;
         let objects = objects::Config::default();
         let mut settings = BTreeMap::new();
-        for (name, value) in [("MONTHLY_TOOL_CALL_LIMIT", "0"), ("LOG_LEVEL", "error")] {
+        for (name, value) in [
+            ("MONTHLY_TOOL_CALL_LIMIT", "0"),
+            ("LOG_LEVEL", "error"),
+            // As many as pgbench has.
+            ("DB_POOL_MAX", CLIENTS.to_string().as_str()),
+        ] {
             settings.insert(name.to_owned(), value.to_owned());
         }
         let local = Local::start(Parts {
@@ -158,17 +161,17 @@ impl System {
             settings,
         })
         .await?;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let caller = Caller {
-            url: local.url.clone(),
-            client,
-        };
-        let mut articles = Vec::new();
+        let address = local.url.strip_prefix("http://").context("plain HTTP")?;
+        let mut callers = Vec::new();
         for client in 0..CLIENTS {
-            let token = local.token(&format!("u{client}"), "research:run");
-            let article = caller.prepare(&token).await?;
+            let caller = Caller {
+                address: address.to_owned(),
+                token: local.token(&format!("u{client}"), "research:run"),
+                connection: Mutex::default(),
+            };
+            let article = caller.prepare().await?;
             for_pgbench(&database, client, article).await?;
-            articles.push((article, token));
+            callers.push((Arc::new(caller), article));
         }
         let urls = sqlx::query_scalar(
             "SELECT extracted_urls::text FROM articles WHERE extracted_urls IS NOT NULL LIMIT 1",
@@ -179,9 +182,8 @@ impl System {
         Ok(Self {
             local,
             database,
-            articles: Arc::new(articles),
+            callers,
             urls,
-            caller,
             store,
         })
     }
@@ -196,40 +198,39 @@ impl System {
         Ok(())
     }
 
-    /// The same request from each client, about its own article.
-    fn request(&self, method: Method, path: fn(Uuid) -> String, body: fn(Uuid) -> Bytes) -> Step {
-        let (caller, articles) = (self.caller.clone(), Arc::clone(&self.articles));
-        Arc::new(move |client| {
-            let Some((article, token)) = articles.get(client) else {
-                return Box::pin(std::future::ready(Err(anyhow::anyhow!("no such client"))));
-            };
-            let sent = caller.send(method.clone(), &path(*article), token, body(*article));
-            Box::pin(async move { sent.await.map(drop) })
+    /// The same request from each client, about its own article. It is made beforehand: what is measured
+    /// is how it is answered.
+    fn step(
+        &self,
+        request: impl Fn(&Caller, Uuid) -> Result<Request<Full<Bytes>>>,
+    ) -> Result<Step> {
+        let prepared = self.callers.iter().map(|(caller, article)| {
+            let request = request(caller, *article)?;
+            Ok((Arc::clone(caller), request))
+        });
+        let prepared = prepared.collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(move |client| {
+            let prepared = prepared.get(client).cloned();
+            Box::pin(async move {
+                let (caller, request) = prepared.context("no such client")?;
+                caller.send(request).await.map(drop)
+            })
+        }))
+    }
+
+    fn upload(&self) -> Result<Step> {
+        self.step(|caller, _| caller.upload())
+    }
+
+    fn extract(&self) -> Result<Step> {
+        self.step(|caller, article| caller.tool("extract_guidelines_urls", article))
+    }
+
+    fn download(&self) -> Result<Step> {
+        self.step(|caller, article| {
+            let path = format!("/download_research?article_guideline_id={article}");
+            caller.request(Method::GET, &path, "text/plain", Bytes::new())
         })
-    }
-
-    fn upload(&self) -> Step {
-        self.request(
-            Method::POST,
-            |_| "/upload_article_guideline".to_owned(),
-            |_| guideline(),
-        )
-    }
-
-    fn extract(&self) -> Step {
-        self.request(
-            Method::POST,
-            |_| "/tools/extract_guidelines_urls".to_owned(),
-            |article| format!("{{\"article_guideline_id\": \"{article}\"}}").into(),
-        )
-    }
-
-    fn download(&self) -> Step {
-        self.request(
-            Method::GET,
-            |article| format!("/download_research?article_guideline_id={article}"),
-            |_| Bytes::new(),
-        )
     }
 
     /// The limiter without HTTP: what every tool call pays for it.
@@ -255,56 +256,65 @@ impl System {
 
 impl Caller {
     /// An article with a research file.
-    async fn prepare(&self, token: &str) -> Result<Uuid> {
-        let answer = self
-            .send(
-                Method::POST,
-                "/upload_article_guideline",
-                token,
-                guideline(),
-            )
-            .await?;
+    async fn prepare(&self) -> Result<Uuid> {
+        let answer = self.send(self.upload()?).await?;
         let answer: serde_json::Value = serde_json::from_slice(&answer)?;
         let id: Uuid = answer["article_id"].as_str().context("no id")?.parse()?;
-        let arguments = format!("{{\"article_guideline_id\": \"{id}\"}}");
         for tool in ["extract_guidelines_urls", "create_research_file"] {
-            let path = format!("/tools/{tool}");
-            self.send(Method::POST, &path, token, arguments.clone().into())
-                .await?;
+            self.send(self.tool(tool, id)?).await?;
         }
         Ok(id)
     }
 
-    fn send(
+    fn upload(&self) -> Result<Request<Full<Bytes>>> {
+        let path = "/upload_article_guideline";
+        self.request(Method::POST, path, "text/markdown", guideline())
+    }
+
+    fn tool(&self, tool: &str, article: Uuid) -> Result<Request<Full<Bytes>>> {
+        let arguments = format!("{{\"article_guideline_id\": \"{article}\"}}");
+        let path = format!("/tools/{tool}");
+        self.request(Method::POST, &path, "application/json", arguments.into())
+    }
+
+    fn request(
         &self,
         method: Method,
         path: &str,
-        token: &str,
+        content_type: &str,
         body: Bytes,
-    ) -> BoxFuture<'static, Result<Bytes>> {
-        let tool = path.starts_with("/tools/");
-        let request = http::Request::builder()
+    ) -> Result<Request<Full<Bytes>>> {
+        let request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header("authorization", format!("Bearer {token}"))
-            .header(
-                "content-type",
-                if tool {
-                    "application/json"
-                } else {
-                    "text/markdown"
-                },
-            )
-            .body(Full::new(body));
-        let client = self.client.clone();
-        Box::pin(async move {
-            let response = client.request(request?).await?;
-            let status = response.status();
-            let body = response.into_body().collect().await?.to_bytes();
-            let good = matches!(status, StatusCode::OK | StatusCode::CREATED);
-            ensure!(good, "{status}: {}", String::from_utf8_lossy(&body));
-            Ok(body)
-        })
+            .uri(path)
+            .header("host", &self.address)
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", content_type);
+        Ok(request.body(Full::new(body))?)
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Bytes> {
+        let mut connection = self.connection.lock().await;
+        let sender = match connection.take().filter(|sender| !sender.is_closed()) {
+            Some(open) => connection.insert(open),
+            None => connection.insert(self.connect().await?),
+        };
+        sender.ready().await?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        let good = matches!(status, StatusCode::OK | StatusCode::CREATED);
+        ensure!(good, "{status}: {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
+        let tcp = TcpStream::connect(&self.address).await?;
+        tcp.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(tcp)).await?;
+        // It ends with its sender, or when the server closes it.
+        tokio::spawn(connection);
+        Ok(sender)
     }
 }
 
