@@ -1,9 +1,9 @@
 //! A usage row as it leaves: which columns, and nobody's name.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use nova_providers::bigquery::{Field, Table};
 use nova_runtime::{config::Secret, hex, rfc3339};
 use nova_store::UsageRow;
-use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use uuid::Uuid;
 

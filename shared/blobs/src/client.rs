@@ -44,7 +44,7 @@ impl Lazy {
 async fn build(config: &Settings, tokens: &TokenSource) -> Result<Storage, Error> {
     // The crate's HTTP client takes the process's default provider and panics where there is none. Somebody
     // else may have installed one, which is as good.
-    rustls::crypto::ring::default_provider()
+    rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
     let backoff = ExponentialBackoffBuilder::new()

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
 use nova_runtime::http_client::HttpError;
 use nova_runtime::log::causes;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::time::Instant;
 
 use crate::client::{FIRST_BACKOFF, LONGEST_BACKOFF};

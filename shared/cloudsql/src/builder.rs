@@ -163,7 +163,7 @@ impl ConnectorBuilder {
     }
 
     /// Which cryptography TLS uses, to instances and to the Admin API (the process's default, else
-    /// `ring`). Sources of tokens use that default, whatever is given here.
+    /// aws-lc). Sources of tokens use that default, whatever is given here.
     #[must_use]
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
@@ -203,7 +203,7 @@ impl ConnectorBuilder {
         if let Err(error) = tls.with_protocol_versions(&[&rustls::version::TLS13]) {
             let message = "the cryptography provider cannot do TLS 1.3";
             let error = Error::new(ErrorKind::Configuration, Step::Configuration, message)
-                .remedy("use one that can, such as that of ring")
+                .remedy("use one that can, such as that of aws-lc")
                 .caused_by(error);
             return Err(error);
         }
@@ -280,7 +280,7 @@ fn variable(name: &str) -> Option<String> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use rustls::crypto::{GetRandomFailed, SecureRandom, ring};
+    use rustls::crypto::{GetRandomFailed, SecureRandom, aws_lc_rs};
 
     use super::*;
     use crate::tokens::Fixed;
@@ -292,7 +292,7 @@ mod tests {
     impl SecureRandom for Counted {
         fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
             self.0.fetch_add(1, Ordering::SeqCst);
-            ring::default_provider().secure_random.fill(bytes)
+            aws_lc_rs::default_provider().secure_random.fill(bytes)
         }
     }
 
@@ -301,7 +301,7 @@ mod tests {
         static RANDOM: Counted = Counted(AtomicUsize::new(0));
         let provider = CryptoProvider {
             secure_random: &RANDOM,
-            ..ring::default_provider()
+            ..aws_lc_rs::default_provider()
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
@@ -320,7 +320,7 @@ mod tests {
     fn cryptography_without_tls_1_3_is_refused_at_once() {
         let provider = CryptoProvider {
             cipher_suites: Vec::new(),
-            ..ring::default_provider()
+            ..aws_lc_rs::default_provider()
         };
         let tokens = Arc::new(Fixed::new("t"));
         let builder = Connector::builder().tokens(tokens);

@@ -102,10 +102,10 @@ impl Http {
     }
 }
 
-/// The process's default, else `ring`.
+/// The process's default, else aws-lc.
 pub(crate) fn usual_provider() -> Arc<CryptoProvider> {
     let of_process = CryptoProvider::get_default().cloned();
-    of_process.unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
+    of_process.unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
 }
 
 /// What this crate calls itself.
@@ -351,7 +351,7 @@ mod tests {
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = own.signing_key.serialize_der();
         let mut server = rustls::ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::ring::default_provider(),
+            rustls::crypto::aws_lc_rs::default_provider(),
         ))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -362,12 +362,13 @@ mod tests {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(own.cert.der().clone()).unwrap();
         let http = Http::plain();
-        let client =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+        let client = ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
         http.0.tls.set(client).unwrap();
 
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -73,7 +73,8 @@ pub struct Config {
     /// `USAGE_MONTHS`: months of usage that are kept beside the present one, 0 for all. Default 0. The
     /// export looks back on five weeks.
     pub usage_months: u32,
-    /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`.
+    /// `LOG_LEVEL`: a `tracing` filter such as `info` or `warn,nova_store=debug`. Default `info`. Programs that are
+    /// built for release have no lines of `trace`.
     pub log_level: String,
     /// `LOG_FORMAT`: `json`, `text`, or `auto` (text on a terminal). Default `auto`.
     pub log_format: LogFormat,

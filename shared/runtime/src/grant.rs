@@ -7,10 +7,10 @@
 
 use std::fmt;
 
+use aws_lc_rs::rand::SecureRandom as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderName, Uri, header, request::Parts};
 use nova_store::UploadGrant;
-use ring::rand::SecureRandom as _;
 use url::form_urlencoded;
 
 use crate::{app::App, problem::Problem, sha256};
@@ -32,7 +32,7 @@ impl GrantToken {
     /// 500 when the machine has no randomness to give.
     pub fn random() -> Result<Self, Problem> {
         let mut bytes = [0; 32];
-        ring::rand::SystemRandom::new()
+        aws_lc_rs::rand::SystemRandom::new()
             .fill(&mut bytes)
             .map_err(|_no_randomness| Problem::internal("no randomness for an upload grant"))?;
         Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))

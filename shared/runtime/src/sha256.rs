@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ring::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 
 /// The hash of some bytes.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {

@@ -6,13 +6,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use nova_testkit::issuer::{Client, Config, Issuer, SigningKey, refuse_on_cloud_run};
-use ring::digest::{SHA256, digest};
 use url::Url;
 
 fn issuer(url: &str, key_file: Option<PathBuf>) -> Issuer {

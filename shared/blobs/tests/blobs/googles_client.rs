@@ -20,7 +20,7 @@ impl StreamingSource for Unknown {
 
 #[tokio::test]
 async fn googles_client_loses_a_chunk_when_the_connection_breaks_within_it() {
-    rustls::crypto::ring::default_provider()
+    rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
     let objects = ObjectStore::start(Config::default()).await.unwrap();

@@ -12,7 +12,7 @@ use nova_testkit::objects::{Action, Config, Effect, Fault};
 use crate::support::{BUCKET, MIB, NO_LIMIT, World, incoming, pattern};
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
-    ring::digest::digest(&ring::digest::SHA256, bytes)
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes)
         .as_ref()
         .try_into()
         .unwrap()

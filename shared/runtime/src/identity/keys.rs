@@ -1,9 +1,11 @@
-//! An issuer's public keys (RFC 7517): read with suspicion, used through `ring`.
+//! An issuer's public keys (RFC 7517): read with suspicion, used through aws-lc.
 
+use aws_lc_rs::rsa::PublicKeyComponents;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::rsa::PublicKeyComponents;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Deserialize;
 
 use super::jws::Algorithm;
@@ -102,7 +104,7 @@ impl Key {
     }
 }
 
-/// A big-endian number without its leading zeros, which some issuers write and `ring` refuses.
+/// A big-endian number without its leading zeros, which some issuers write.
 fn unsigned(text: &str) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let start = bytes.iter().position(|byte| *byte != 0)?;

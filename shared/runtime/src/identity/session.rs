@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
-use ring::hmac;
 use url::{Origin, Url};
 
 /// Browsers drop larger cookies without a word (RFC 6265, 6.1, counts name and attributes).

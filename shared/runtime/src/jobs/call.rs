@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use nova_store::{Article, Charge, Enqueued, Job, JobState, NewJob, Tenant, Usage, UserId};
-use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use uuid::Uuid;

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use nova_runtime::identity::Scope;
 use nova_testkit::issuer::SigningKey;
-use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::{AUDIENCE, HOUR, KEY_SET, Trust};

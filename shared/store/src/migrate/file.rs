@@ -15,7 +15,7 @@
 //! Whatever could be noticed before a database is touched is refused here: an unknown option, a
 //! `commit`, a setting that would leak into the next migration.
 
-use ring::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 
 use super::error::Error;
 use super::statements::{self, Statement};

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ring::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
 /// Says when the process was asked to stop; true means stop.

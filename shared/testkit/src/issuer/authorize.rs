@@ -1,5 +1,6 @@
 //! The page on which a person says who they are, and the code that it sends them back with.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -7,7 +8,6 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use ring::digest::{SHA256, digest};
 use url::{Url, form_urlencoded};
 
 use super::Issuer;

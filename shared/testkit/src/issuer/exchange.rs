@@ -1,10 +1,10 @@
 //! The token endpoint: a code, once, for tokens.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap};
-use ring::digest::{SHA256, digest};
 use serde_json::json;
 use url::form_urlencoded;
 

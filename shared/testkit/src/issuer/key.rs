@@ -6,14 +6,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom as _, SystemRandom};
-use ring::rsa::{KeyPair as RsaKeyPair, PublicKeyComponents};
-use ring::signature::{
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, PublicKeyComponents};
+use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 const PEM_HEADER: &str = "-----BEGIN PRIVATE KEY-----";
@@ -55,8 +55,7 @@ impl SigningKey {
     }
 
     fn from_es256(pkcs8: &[u8]) -> anyhow::Result<Self> {
-        let random = SystemRandom::new();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &random)
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
             .map_err(anyhow::Error::msg)?;
         Ok(Self::named(Pair::Es256(Box::new(pair))))
     }
@@ -104,7 +103,7 @@ impl SigningKey {
                 json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
             }
             Pair::Rs256(pair) => {
-                let public: PublicKeyComponents<Vec<u8>> = pair.public().into();
+                let public: PublicKeyComponents<Vec<u8>> = pair.public_key().into();
                 json!({"kty": "RSA", "n": encode(&public.n), "e": encode(&public.e)})
             }
         }
@@ -130,7 +129,7 @@ impl SigningKey {
                 signature.as_ref().to_vec()
             }
             Pair::Rs256(pair) => {
-                let mut signature = vec![0; pair.public().modulus_len()];
+                let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
                     .expect("random numbers, and a buffer of the right size");
                 signature

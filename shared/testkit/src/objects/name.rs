@@ -60,7 +60,7 @@ pub(super) fn file_name(name: &str) -> String {
     }
     // Starts with a letter that an encoded byte cannot follow `_` with, so it is nobody's encoded name.
     let mut hashed = String::from("_x");
-    let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
     for byte in digest.as_ref() {
         push_hex(&mut hashed, *byte);
     }

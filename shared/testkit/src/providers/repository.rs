@@ -2,9 +2,9 @@
 
 use std::io;
 
+use aws_lc_rs::digest;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use ring::digest;
 use tar::{Builder, EntryType, Header};
 
 use super::Answer;

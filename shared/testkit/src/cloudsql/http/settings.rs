@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
 use super::super::certificates::rfc3339;

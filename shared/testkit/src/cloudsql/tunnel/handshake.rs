@@ -76,7 +76,7 @@ impl Connection {
 
 /// Made for each connection: what is shown and what is trusted may have changed since the last.
 fn config(instance: &Inner) -> anyhow::Result<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(instance.issued.root())?;
     let verifier =

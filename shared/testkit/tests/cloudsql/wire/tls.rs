@@ -6,7 +6,7 @@ use nova_testkit::cloudsql::{ADMIN_SCOPE, CloudSql, Instance};
 use rcgen::KeyPair;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -134,7 +134,7 @@ fn verifier(roots: &str, seen: &Seen) -> ChainOnly {
     }
     ChainOnly {
         roots: store,
-        provider: Arc::new(ring::default_provider()),
+        provider: Arc::new(aws_lc_rs::default_provider()),
         seen: Arc::clone(seen),
     }
 }
