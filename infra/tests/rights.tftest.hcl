@@ -52,7 +52,7 @@ run "secrets_are_given_one_by_one" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_secret_manager_secret_iam_member.secret)) == toset(["process_github_urls/GITHUB_TOKEN", "mcp/GITHUB_TOKEN", "research/GITHUB_TOKEN", "run_perplexity_research/PPLX_API_KEY", "mcp/PPLX_API_KEY", "research/PPLX_API_KEY"])
+    condition     = toset(keys(google_secret_manager_secret_iam_member.secret)) == toset(["process_github_urls/GITHUB_TOKEN", "research/GITHUB_TOKEN", "run_perplexity_research/PPLX_API_KEY", "mcp/PPLX_API_KEY", "research/PPLX_API_KEY"])
     error_message = "a program reads what the manifest gives it and the deployment has"
   }
   assert {

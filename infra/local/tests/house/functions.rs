@@ -24,6 +24,8 @@ struct Entry {
     blobs: Option<String>,
     #[serde(default)]
     secrets: BTreeSet<String>,
+    /// A tool that takes long has one.
+    queue: Option<serde_json::Value>,
 }
 
 impl Manifest {
@@ -149,20 +151,27 @@ fn the_manifest_gives_secrets_that_functions_read() {
 #[test]
 fn who_does_the_steps_of_others_is_given_their_secrets() {
     let manifest = Manifest::read();
-    let gathers = [
-        ("mcp", &manifest.services["mcp"]),
-        ("research", &manifest.jobs["research"]),
-    ];
-    for (name, entry) in gathers {
-        let function = functions().find(|it| it.name == name);
-        let function = function.expect("it is a function");
-        let linked = manifest
-            .services
-            .iter()
-            .filter(|(other, _)| function.links(other));
-        let theirs: BTreeSet<String> = linked.flat_map(|(_, it)| it.secrets.clone()).collect();
-        assert_eq!(entry.secrets, theirs, "{name}: left: given, right: theirs");
-    }
+    let research = functions().find(|it| it.name == "research");
+    let research = research.expect("it is a function");
+    let linked = manifest
+        .services
+        .iter()
+        .filter(|(other, _)| research.links(other));
+    let theirs: BTreeSet<String> = linked.flat_map(|(_, it)| it.secrets.clone()).collect();
+    assert_eq!(manifest.jobs["research"].secrets, theirs);
+}
+
+/// These two say before they charge whether somebody is configured who searches, or watches videos.
+/// Nothing else that an agent calls for is done where it calls.
+#[test]
+fn agents_meet_no_secret_but_those_that_say_what_can_be_had() {
+    let services = Manifest::read().services;
+    let asked = ["run_perplexity_research", "transcribe_youtube_urls"];
+    let theirs: BTreeSet<String> = asked
+        .iter()
+        .flat_map(|name| services[*name].secrets.clone())
+        .collect();
+    assert_eq!(services["mcp"].secrets, theirs);
 }
 
 #[test]
@@ -268,8 +277,13 @@ fn agents_reach_every_tool_that_there_is() {
     for (name, entry) in manifest.entries() {
         let offers = entry.routes.iter();
         for tool in offers.filter_map(|route| route.strip_prefix("/tools/")) {
-            if !nova.contains(&format!("{name}::FUNCTION")) {
-                findings.push(format!("functions/mcp/src/nova.rs does not serve {name}"));
+            let served = if entry.queue.is_some() {
+                format!("{name}::CALLS")
+            } else {
+                format!("{name}::FUNCTION")
+            };
+            if !nova.contains(&served) {
+                findings.push(format!("functions/mcp/src/nova.rs does not serve {served}"));
             }
             if !told.contains(tool) {
                 findings.push(format!(

@@ -539,7 +539,12 @@ mod tests {
             let object = kept.unwrap();
             let mut expected = vec![b'1'; first];
             expected.extend_from_slice(b" second");
-            assert_eq!(fs::read(disk.path(&object)).unwrap(), expected);
+            let (_, content) = disk.read_object("nova", "x").await.unwrap();
+            let content = match content {
+                Content::Whole(bytes) => bytes,
+                Content::File(_) => fs::read(disk.path(&object)).unwrap().into(),
+            };
+            assert_eq!(content, expected);
             assert_eq!(object.size, expected.len() as u64);
             assert_eq!(object.crc32c, crc32c::crc32c(&expected));
             assert!(
