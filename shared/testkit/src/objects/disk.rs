@@ -31,8 +31,8 @@ use super::request::Conditions;
 
 /// Objects up to this size are read and written whole, in one trip to the disk instead of several.
 const SMALL_BYTES: usize = 1024 * 1024;
-/// Objects up to this size are read and written where they are asked for: the system has them in its
-/// memory, and to wake another thread takes longer. What waits for the disk never does that.
+/// Objects up to this size are read where they are asked for: the system has them in its memory, and to
+/// wake another thread takes longer.
 const TINY_BYTES: u64 = 64 * 1024;
 
 type Index = BTreeMap<String, BTreeMap<String, Arc<Object>>>;
@@ -205,9 +205,9 @@ impl Disk {
         self.check_bucket(&new.bucket)?;
         check_object(&new.name)?;
         let arrived = arrived.close(self.durable).await?;
-        // What was begun on the disk and cut off may still be under way there, on another thread:
-        // that goes the longer way, behind it.
-        if !self.durable && !arrived.on_disk && arrived.size <= TINY_BYTES {
+        // It stays in memory, and waits for nothing. But what was begun on the disk and cut off may still be
+        // under way there, on another thread: that goes the longer way, behind it.
+        if !self.durable && !arrived.on_disk {
             return self.keep_blocking(&arrived, new, conditions);
         }
         let disk = Arc::clone(self);
