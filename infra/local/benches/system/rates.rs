@@ -295,10 +295,11 @@ impl Caller {
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Bytes> {
         let mut connection = self.connection.lock().await;
-        let sender = match connection.take().filter(|sender| !sender.is_closed()) {
-            Some(open) => connection.insert(open),
-            None => connection.insert(self.connect().await?),
+        let open = match connection.take() {
+            Some(open) if !open.is_closed() => open,
+            _ => self.connect().await?,
         };
+        let sender = connection.insert(open);
         sender.ready().await?;
         let response = sender.send_request(request).await?;
         let status = response.status();
